@@ -1,0 +1,8 @@
+"""Tools: the functions a model may call, one toolkit a kind of problem."""
+
+from stages.tools.arithmetic import ARITHMETIC
+from stages.tools.deduction import DEDUCTION
+
+TOOLKITS = {toolkit.name: toolkit for toolkit in (ARITHMETIC, DEDUCTION)}
+
+DEFAULT_TOOLKIT = {"math": "arithmetic", "logic": "deduction"}

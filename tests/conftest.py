@@ -1,0 +1,22 @@
+"""What several tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# One thread: the tests run beside each other's processes, and byte-equality tests need a fixed order of additions.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def project_params():
+    """The committed params.yaml."""
+    from stages.params import load
+
+    return load(ROOT / "params.yaml")

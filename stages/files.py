@@ -1,0 +1,51 @@
+"""Files are replaced whole or not at all: written beside, flushed to disk, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+
+from stages.params import InputError
+
+
+class FileError(InputError):
+    """A file cannot be written; the old one, if there was one, is as it was."""
+
+
+def replace_file(path: str | Path, text: str) -> None:
+    """Write `text` as UTF-8; a crash or a full disk leaves the old file whole.
+
+    Half a surrogate pair, which UTF-8 cannot hold, is written as `\\udxxx`: inside JSON that reads back as it was.
+
+    Raises:
+        FileError: the folder or the disk does not take the file.
+    """
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(beside, "wb") as file:
+            file.write(text.encode("utf-8", "backslashreplace"))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        reason = error.strerror or error
+        raise FileError(f"{path}: not written: {reason}; make room or allow writing, and run again") from None
+
+
+def write_metrics(path: str | Path, metrics: dict) -> None:
+    """Write nested metrics, floats rounded to 4 places, so that the file changes only where a figure does."""
+    replace_file(path, json.dumps(_rounded(metrics), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _rounded(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_rounded(part) for part in value]
+    return round(value, 4) if isinstance(value, float) else value

@@ -1,0 +1,308 @@
+"""params.yaml as frozen dataclasses, one a section: unknown keys and wrong types are refused by name.
+
+No default stands here: params.yaml states every value, so that what DVC compares is all there is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class InputError(Exception):
+    """Something the user gave cannot be used. The message is one line: what, where, what to do."""
+
+
+class ParamsError(InputError):
+    """params.yaml cannot be used; the message names the key."""
+
+
+@dataclass(frozen=True)
+class ProblemsParams:
+    train: tuple[dict, ...]
+    dev: tuple[dict, ...]
+    heldout: tuple[dict, ...]
+    ood: tuple[dict, ...]
+
+
+@dataclass(frozen=True)
+class AgentParams:
+    max_steps: int
+    max_errors: int
+    examples: int
+
+
+@dataclass(frozen=True)
+class TeacherParams:
+    model: str
+    temperature: float
+    top_p: float
+    max_tokens: int
+    seed: int | None
+    extra: dict
+
+
+@dataclass(frozen=True)
+class ErrorRates:
+    misconception: float
+    slip: float
+    overshoot: float
+
+
+@dataclass(frozen=True)
+class GenerateParams:
+    samples: int
+    teacher: TeacherParams
+    simulated: ErrorRates
+
+
+@dataclass(frozen=True)
+class VerifyParams:
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class PairParams:
+    kinds: tuple[str, ...]
+    per_problem: int
+    seed: int
+    max_length: int
+    ngram: int
+    max_overlap: float
+
+
+@dataclass(frozen=True)
+class TinyParams:
+    width: int
+    layers: int
+    heads: int
+    hidden: int
+    vocabulary: int
+    positions: int
+    copy: float
+
+
+@dataclass(frozen=True)
+class LoraParams:
+    rank: int
+    alpha: int
+    dropout: float
+
+
+@dataclass(frozen=True)
+class BaseParams:
+    math: int
+    logic: int
+    seed: int
+    rates: ErrorRates
+    steps: int
+    batch_tokens: int
+    learning_rate: float
+    warmup: int
+
+
+@dataclass(frozen=True)
+class SftParams:
+    per_problem: int
+    steps: int
+    batch: int
+    learning_rate: float
+    warmup: int
+
+
+@dataclass(frozen=True)
+class DpoParams:
+    start: str
+    beta: float
+    sft_weight: float
+    steps: int
+    batch: int
+    learning_rate: float
+    warmup: int
+
+
+@dataclass(frozen=True)
+class TrainParams:
+    student: str
+    seed: int
+    threads: int
+    max_length: int
+    tiny: TinyParams
+    lora: LoraParams
+    base: BaseParams
+    sft: SftParams
+    dpo: DpoParams
+
+
+@dataclass(frozen=True)
+class EvalParams:
+    models: tuple[str, ...]
+    batch: int
+    max_tokens: int
+
+
+@dataclass(frozen=True)
+class RuntimeParams:
+    concurrency: int
+    max_new_calls: int
+    budget_usd: float
+    timeout_s: float
+    retries: int
+    api_base: str | None
+    device: str
+    progress: bool
+
+
+@dataclass(frozen=True)
+class Params:
+    problems: ProblemsParams
+    agent: AgentParams
+    generate: GenerateParams
+    verify: VerifyParams
+    pair: PairParams
+    train: TrainParams
+    eval: EvalParams
+    runtime: RuntimeParams
+
+
+def load(path: str | Path = "params.yaml") -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        ParamsError: the file is missing or no YAML, or a key is unknown, missing, of a wrong type or out of range.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    path = Path(path)
+    try:
+        tree = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(f"{path}: no such file in {Path.cwd()}; run in the project's folder") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    params = _build(Params, tree, "", path)
+    _check(params, path)
+    return params
+
+
+def _build(kind: object, value: object, key: str, path: Path) -> object:
+    """`value` as `kind`, a dataclass or a plain type; `key` is the dotted name in messages."""
+    if dataclasses.is_dataclass(kind):
+        fields = typing.get_type_hints(kind)
+        if not isinstance(value, dict):
+            raise ParamsError(f"{path}: {key or 'the file'} is {_said(value)}; it takes keys: {', '.join(fields)}")
+        prefix = f"{key}." if key else ""
+        for name in value:
+            if name not in fields:
+                raise ParamsError(f"{path}: unknown key {prefix}{name}; known here: {', '.join(fields)}")
+        for name in fields:
+            if name not in value:
+                raise ParamsError(f"{path}: missing key {prefix}{name}")
+        return kind(**{name: _build(fields[name], value[name], prefix + name, path) for name in fields})
+    if isinstance(kind, types.UnionType):
+        if value is None and type(None) in kind.__args__:
+            return None
+        return _build(next(part for part in kind.__args__ if part is not type(None)), value, key, path)
+    if typing.get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            raise ParamsError(f"{path}: {key} is {_said(value)}; it takes a list")
+        part = typing.get_args(kind)[0]
+        return tuple(_build(part, entry, f"{key}[{index}]", path) for index, entry in enumerate(value))
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:  # `type`, as True is an int to isinstance
+        raise ParamsError(f"{path}: {key} is {_said(value)}; it takes {_NAMES[kind]}")
+    if kind is float and not abs(value) < float("inf"):
+        raise ParamsError(f"{path}: {key} is {value}; it takes a finite number")
+    return value
+
+
+_NAMES = {int: "an integer", float: "a number", str: "a text", bool: "true or false", dict: "keys and values"}
+
+
+def _said(value: object) -> str:
+    return f"{value!r} ({type(value).__name__})" if len(repr(value)) <= 60 else f"a {type(value).__name__}"
+
+
+def _check(params: Params, path: Path) -> None:
+    """Ranges that a type does not say; the first that fails is named."""
+    generate, pair, train, rates = params.generate, params.pair, params.train, params.train.base.rates
+    at_least_one = {
+        "agent.max_steps": params.agent.max_steps,
+        "agent.max_errors": params.agent.max_errors,
+        "generate.samples": generate.samples,
+        "generate.teacher.max_tokens": generate.teacher.max_tokens,
+        "pair.per_problem": pair.per_problem,
+        "pair.max_length": pair.max_length,
+        "pair.ngram": pair.ngram,
+        "train.threads": train.threads,
+        "train.max_length": train.max_length,
+        "train.sft.batch": train.sft.batch,
+        "train.dpo.batch": train.dpo.batch,
+        "eval.batch": params.eval.batch,
+        "eval.max_tokens": params.eval.max_tokens,
+        "runtime.concurrency": params.runtime.concurrency,
+    }
+    shares = {
+        "pair.max_overlap": pair.max_overlap,
+        "generate.teacher.top_p": generate.teacher.top_p,
+        **{f"generate.simulated.{name}": rate for name, rate in dataclasses.asdict(generate.simulated).items()},
+        **{f"train.base.rates.{name}": rate for name, rate in dataclasses.asdict(rates).items()},
+    }
+    not_negative = {
+        "agent.examples": params.agent.examples,
+        "generate.teacher.temperature": generate.teacher.temperature,
+        "verify.tolerance": params.verify.tolerance,
+        "train.sft.learning_rate": train.sft.learning_rate,
+        "train.dpo.learning_rate": train.dpo.learning_rate,
+        "train.dpo.beta": train.dpo.beta,
+        "train.dpo.sft_weight": train.dpo.sft_weight,
+        "train.lora.rank": train.lora.rank,
+        "runtime.budget_usd": params.runtime.budget_usd,
+        "runtime.retries": params.runtime.retries,
+    }
+    choices = {
+        "pair.kinds": (pair.kinds, ("chain", "step")),
+        "train.dpo.start": ((train.dpo.start,), ("base", "sft")),
+        "eval.models": (params.eval.models, ("base", "sft", "dpo")),
+    }
+    for key, value in at_least_one.items():
+        if value < 1:
+            raise ParamsError(f"{path}: {key} is {value}; it takes 1 or more")
+    for key, value in shares.items():
+        if not 0 <= value <= 1:
+            raise ParamsError(f"{path}: {key} is {value}; it takes a number from 0 to 1")
+    for key, value in not_negative.items():
+        if value < 0:
+            raise ParamsError(f"{path}: {key} is {value}; it takes 0 or more")
+    for key, (values, allowed) in choices.items():
+        if not values or not set(values) <= set(allowed) or len(set(values)) < len(values):
+            raise ParamsError(f"{path}: {key} is {', '.join(values) or 'empty'}; it takes {', '.join(allowed)}")
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a stage's `main`: an InputError, or a disk that cannot be written, ends it with one line and exit code 1.
+
+    Refuses to run code that is not the checkout's: after a plain `pip install .`, DVC would hash the edited file in
+    the checkout, run the installed copy, and lock the new hash as done.
+    """
+    try:
+        installed = Path(__file__).resolve().parent
+        if Path("dvc.yaml").exists() and Path("stages").is_dir() and installed != Path("stages").resolve():
+            raise InputError(
+                f"the code that runs is {installed}, not this checkout's stages/; "
+                "install the checkout with `pip install -e .`"
+            )
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        sys.exit(f"error: {error.filename or 'a file'}: {error.strerror or error}; nothing already made was changed")

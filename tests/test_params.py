@@ -1,0 +1,95 @@
+"""params.yaml: every value is checked by name before anything runs."""
+
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from stages.params import InputError, ParamsError, load, run
+
+TEXT = (ROOT / "params.yaml").read_text()
+
+
+def written(tmp_path, old, new):
+    assert TEXT.count(old) == 1, old
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT.replace(old, new))
+    return path
+
+
+def test_the_committed_file_is_valid():
+    params = load(ROOT / "params.yaml")
+    assert params.train.dpo.beta == 0.1
+    assert params.generate.teacher.model == "simulated/teacher"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("    beta: 0.1", "    betta: 0.1", r"unknown key train\.dpo\.betta; known here: start, beta"),
+        ("\nverify:\n", "\nverifi:\n", r"unknown key verifi"),
+        ("    beta: 0.1", "    beta: '0.1'", r"train\.dpo\.beta is '0\.1' \(str\); it takes a number"),
+        ("  samples: 4 ", "  samples: 4.5 ", r"generate\.samples is 4\.5 \(float\); it takes an integer"),
+        ("  samples: 4 ", "  samples: true ", r"generate\.samples is True \(bool\); it takes an integer"),
+        ("  samples: 4 ", "  samples: 0 ", r"generate\.samples is 0; it takes 1 or more"),
+        ("  max_errors: 3", "  # max_errors: 3", r"missing key agent\.max_errors"),
+        ("    beta: 0.1", "    beta: .inf", r"train\.dpo\.beta is inf; it takes a finite number"),
+        (
+            "    misconception: 0.68  ",
+            "    misconception: 68  ",
+            r"generate\.simulated\.misconception is 68\.0; .*0 to 1",
+        ),
+        ("kinds: [chain]", "kinds: [chains]", r"pair\.kinds is chains; it takes chain, step"),
+        ("kinds: [chain]", "kinds: chain", r"pair\.kinds is 'chain' \(str\); it takes a list"),
+        ("start: base ", "start: dpo ", r"train\.dpo\.start is dpo; it takes base, sft"),
+        ("kinds: [chain]", "kinds: [chain", r"not valid YAML"),
+    ],
+)
+def test_a_bad_value_is_refused_by_its_key(tmp_path, old, new, message):
+    with pytest.raises(ParamsError, match=message):
+        load(written(tmp_path, old, new))
+
+
+def test_whole_numbers_are_numbers(tmp_path):
+    assert load(written(tmp_path, "    beta: 0.1", "    beta: 1")).train.dpo.beta == 1.0
+
+
+def test_words_that_old_yaml_takes_for_booleans_stay_texts(tmp_path):
+    assert load(written(tmp_path, "  device: auto", "  device: no")).runtime.device == "no"
+
+
+def test_a_missing_file_says_where_it_was_sought(tmp_path):
+    with pytest.raises(ParamsError, match="no such file"):
+        load(tmp_path / "params.yaml")
+
+
+def test_an_input_error_ends_a_stage_with_one_line(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+    def main():
+        raise InputError("data/chains.jsonl line 3: no JSON object")
+
+    with pytest.raises(SystemExit, match="error: data/chains.jsonl line 3: no JSON object"):
+        run(main)
+
+
+def test_an_unwritable_place_ends_a_stage_with_one_line(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").write_text("a file where a folder is needed")
+    with pytest.raises(SystemExit, match=r"error: .*data.*: .*; nothing already made was changed"):
+        run(lambda: (tmp_path / "data" / "x").write_text("x"))
+
+
+def test_an_installed_copy_refuses_to_run_for_a_checkout(tmp_path):
+    """After a plain `pip install .` the copy's code would run while DVC hashes the checkout's."""
+    copy, checkout = tmp_path / "site-packages", tmp_path / "checkout"
+    for folder in (copy, checkout):
+        (folder / "stages").mkdir(parents=True)
+        for name in ("__init__.py", "params.py"):
+            (folder / "stages" / name).write_bytes((ROOT / "stages" / name).read_bytes())
+    (checkout / "dvc.yaml").write_text("stages: {}\n")
+    code = f"import sys; sys.path.insert(0, {str(copy)!r}); from stages.params import run; run(lambda: print('ran'))"
+    done = subprocess.run([sys.executable, "-P", "-c", code], cwd=checkout, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout == ""
+    assert "not this checkout's stages/" in done.stderr and "pip install -e ." in done.stderr

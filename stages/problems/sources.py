@@ -1,0 +1,61 @@
+"""Where problems come from: params.problems names a list of sources for each use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stages.params import ParamsError, ProblemsParams
+from stages.problems.problem import Problem, text_key
+
+USES = ("train", "dev", "heldout", "ood")
+BUILTIN = ("builtin/math", "builtin/logic")
+
+
+def load(use: str, problems: ProblemsParams) -> list[Problem]:
+    """The problems of one use, in the order of params.yaml; a question stands once (the first is kept).
+
+    Raises:
+        ParamsError: an entry names no source, or a key that its source does not take.
+        JsonlError: a row of a problem file cannot be used.
+    """
+    seen: dict[str, Problem] = {}
+    for index, entry in enumerate(getattr(problems, use)):
+        for problem in _source(use, f"problems.{use}[{index}]", entry):
+            seen.setdefault(text_key(problem.question), problem)
+    return list(seen.values())
+
+
+def _source(use: str, key: str, entry: dict) -> list[Problem]:
+    source = entry.get("source")
+    if source in BUILTIN:
+        from stages.problems import builtin
+
+        _check(key, entry, {"n": int, "seed": int}, {"variant": str})
+        if entry.get("variant", "plain") not in builtin.VARIANTS[source]:
+            raise ParamsError(f"{key}.variant is {entry['variant']!r}; it takes {', '.join(builtin.VARIANTS[source])}")
+        made = builtin.problems(source, use, entry["n"], entry["seed"], entry.get("variant", "plain"))
+        # The parts are disjoint by construction; this says so where the problems are made.
+        assert all(builtin.part(problem.question) in builtin.PARTS[use] for problem in made)
+        return made
+    if source == "jsonl":
+        from stages.problems.jsonl import read
+
+        _check(key, entry, {"path": str}, {"n": int, "seed": int})
+        return read(Path(entry["path"]), entry.get("n"), entry.get("seed", 0))
+    raise ParamsError(f"{key}.source is {source!r}; it takes {', '.join((*BUILTIN, 'jsonl'))}")
+
+
+def _check(key: str, entry: dict, needed: dict[str, type], optional: dict[str, type]) -> None:
+    for name in entry:
+        if name != "source" and name not in needed and name not in optional:
+            raise ParamsError(
+                f"params.yaml: unknown key {key}.{name}; known here: source, {', '.join((*needed, *optional))}"
+            )
+    for name in needed:
+        if name not in entry:
+            raise ParamsError(f"params.yaml: missing key {key}.{name}")
+    for name, kind in {**needed, **optional}.items():
+        if name in entry and type(entry[name]) is not kind:
+            raise ParamsError(f"params.yaml: {key}.{name} is {entry[name]!r}; it takes {kind.__name__}")
+    if "n" in entry and entry["n"] < 1:
+        raise ParamsError(f"params.yaml: {key}.n is {entry['n']}; it takes 1 or more")

@@ -1,0 +1,78 @@
+"""The simulated teacher: litellm's custom provider `simulated/teacher`, so that the default run needs no key.
+
+It is called through the same function as any real provider and sees only the messages. It looks the problem up by the
+question (the first user message) and plays the error model's next turn for the request's seed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import lru_cache
+
+from stages.chain import Message
+from stages.errors import VERSION, errant_texts
+from stages.params import ErrorRates
+from stages.problems.problem import Problem
+
+NAME = "simulated"
+
+
+class SimulatedTeacher:
+    """The turns of the error model for a set of problems with reference solutions."""
+
+    def __init__(self, problems: list[Problem]):
+        self.problems = {problem.question: problem for problem in problems}
+        self.turns = lru_cache(maxsize=4096)(self._turns)
+
+    def next_text(self, messages: list[Message], seed: str, rates: ErrorRates) -> str:
+        """The turn after `messages`: a reply to each question it knows, and to others that it does not know them."""
+        question = next(message["content"] for message in messages if message["role"] == "user")
+        if question not in self.problems or not self.problems[question].solution:
+            return 'Reasoning(thought="I know no solution of this problem.")'
+        texts = self.turns(question, seed, rates)
+        taken = sum(message["role"] == "assistant" for message in messages)
+        return texts[min(taken, len(texts) - 1)]
+
+    def _turns(self, question: str, seed: str, rates: ErrorRates) -> list[str]:
+        return errant_texts(self.problems[question], seed, rates)
+
+
+def parameters(rates: ErrorRates) -> dict:
+    """What a request carries beside the usual parameters; all of it enters the journal's key."""
+    return {**dataclasses.asdict(rates), "error_model": VERSION}
+
+
+def register(problems: list[Problem]) -> None:
+    """Install the teacher of these problems into litellm under `simulated/`; a later call replaces it.
+
+    The request carries the error rates and the seed as `misconception`, `slip`, `overshoot` and `seed`; slips scale
+    with the temperature, misconceptions do not.
+    """
+    import litellm
+
+    teacher = SimulatedTeacher(problems)
+    words = lru_cache(maxsize=4096)(lambda text: len(text.split()))
+
+    class Provider(litellm.CustomLLM):
+        async def acompletion(self, *, model, messages, model_response, optional_params, **_rest):
+            temperature = optional_params.get("temperature", 1.0)
+            rates = ErrorRates(
+                optional_params["misconception"],
+                min(1.0, optional_params["slip"] * temperature),
+                min(1.0, optional_params["overshoot"] * temperature),
+            )
+            text = teacher.next_text(messages, f"{optional_params.get('seed')} {temperature}", rates)
+            model_response.model = model
+            model_response.choices[0].message.content = text
+            model_response.choices[0].finish_reason = "stop"
+            prompt = sum(map(words, (message["content"] for message in messages)))
+            completion = len(text.split())
+            model_response._hidden_params["response_cost"] = 0.0  # spares litellm a search in its price list
+            model_response.usage = litellm.Usage(prompt, completion, prompt + completion)
+            return model_response
+
+    litellm.custom_provider_map = [
+        *(entry for entry in litellm.custom_provider_map if entry["provider"] != NAME),
+        {"provider": NAME, "custom_handler": Provider()},
+    ]
+    litellm.utils.custom_llm_setup()

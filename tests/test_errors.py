@@ -1,0 +1,105 @@
+"""The error model, and the simulated teacher that plays it behind litellm's interface."""
+
+import asyncio
+import os
+
+import pytest
+
+from stages.errors import conversation, corpus, errant_texts
+from stages.params import BaseParams, ErrorRates
+from stages.problems import builtin
+from stages.problems.answers import equal
+from stages.problems.problem import text_key
+
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+
+NONE = ErrorRates(0.0, 0.0, 0.0)
+SOURCES = ("builtin/math", "builtin/logic")
+
+
+def answer(conversation):
+    return conversation[-1]["content"].removeprefix('Finish(answer="').removesuffix('")')
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_without_errors_it_is_the_reference_solution(source):
+    for problem in builtin.problems(source, "train", 30, 1):
+        assert errant_texts(problem, "seed", NONE) == [call.text() for call in problem.solution]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_misconceptions_are_always_the_same_wrong_solution(source):
+    for problem in builtin.problems(source, "train", 60, 1):
+        if problem.misconception:
+            texts = {tuple(errant_texts(problem, f"seed {seed}", ErrorRates(1.0, 0.0, 0.0))) for seed in range(5)}
+            assert texts == {tuple(call.text() for call in problem.misconception)}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_slips_always_end_in_an_answer_and_some_are_right(source):
+    slippery = ErrorRates(0.0, 0.5, 0.2)
+    right, failed = [], 0
+    for problem in builtin.problems(source, "train", 200, 1):
+        made = conversation(problem, "seed", slippery)
+        assert made[-1]["content"].startswith("Finish(")
+        right.append(equal(answer(made), problem.gold, problem.task) is True)
+        failed += any(m["content"].startswith("Error: ") for m in made)
+    assert 0.2 < sum(right) / len(right) < 0.95
+    assert failed > 20
+
+
+def test_the_same_seed_makes_the_same_turns():
+    for problem in builtin.problems("builtin/math", "train", 20, 1):
+        rates = ErrorRates(0.5, 0.3, 0.3)
+        assert errant_texts(problem, "a", rates) == errant_texts(problem, "a", rates)
+
+
+def test_a_wrong_number_is_carried_on():
+    """A slip early in a chain changes what follows, as it would for a person."""
+    carried = 0
+    for problem in builtin.problems("builtin/math", "train", 200, 3):
+        made = conversation(problem, "seed", ErrorRates(0.0, 0.4, 0.0))
+        results = [m["content"] for m in made[1:] if m["role"] == "user"]
+        if equal(answer(made), problem.gold, "math") is False and answer(made) in results[-1:]:
+            carried += 1
+    assert carried > 20
+
+
+def test_the_corpus_alternates_tasks_and_holds_no_question_of_another_part():
+    made = corpus(BaseParams(40, 40, 5, ErrorRates(0.5, 0.1, 0.1), 1, 1, 0.1, 1))
+    assert len(made) == 80
+    logic = ["Is it" in conversation[0]["content"] for conversation in made]
+    assert logic == [False, True] * 40
+    assert all(builtin.part(c[0]["content"]) in builtin.PARTS["train"] for c in made)
+    heldout = {text_key(p.question) for s in SOURCES for p in builtin.problems(s, "heldout", 500, 5)}
+    assert not heldout & {text_key(c[0]["content"]) for c in made}
+
+
+def ask(messages, **kwargs):
+    import litellm
+
+    request = {"temperature": 1.0, "seed": 1, "misconception": 0.0, "slip": 0.0, "overshoot": 0.0, **kwargs}
+    return asyncio.run(litellm.acompletion(model="simulated/teacher", messages=messages, **request))
+
+
+def test_the_simulated_teacher_is_a_litellm_provider_that_sees_only_the_messages():
+    from stages.simulated import register
+
+    (problem,) = builtin.problems("builtin/math", "train", 1, 9)
+    register([problem])
+    messages = [{"role": "system", "content": "tools"}, {"role": "user", "content": problem.question}]
+    said = []
+    for _ in problem.solution:
+        reply = ask(messages)
+        said.append(reply.choices[0].message.content)
+        messages += [{"role": "assistant", "content": said[-1]}, {"role": "user", "content": "a result"}]
+    assert said == [call.text() for call in problem.solution]
+    assert reply.usage.completion_tokens > 0
+
+
+def test_a_question_it_does_not_know_is_said_so():
+    from stages.simulated import register
+
+    register([])
+    reply = ask([{"role": "user", "content": "What is 1 + 1?"}])
+    assert reply.choices[0].message.content.startswith("Reasoning(")

@@ -1,0 +1,246 @@
+"""generate: the teacher solves the training problems, k samples each (`python -m stages.generate`).
+
+In: params.yaml, and every call made before (data/calls/, the journal). Out: data/chains.jsonl, by problem and sample;
+data/calls/, exactly the calls these chains used; metrics/generate.json. A run that cannot finish (provider down, a cap,
+Ctrl-C) leaves what it has, says what is missing and fails; the next one asks for the rest only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from stages import params, schema, simulated
+from stages.agent import solve
+from stages.chain import Chain
+from stages.files import write_metrics
+from stages.journal import Journal, journal_folder
+from stages.params import InputError, Params
+from stages.problems import sources
+from stages.problems.problem import Problem
+from stages.teacher import SIMULATED, ProviderError, Stopped, Teacher
+
+CHAINS, CALLS, METRICS = Path("data/chains.jsonl"), Path("data/calls"), Path("metrics/generate.json")
+BLOCK = 50  # problems a file of data/calls: small enough to change little, large enough to be few
+STOPPED = "not_asked"
+
+Place = tuple[int, int]  # the problem's place in the list, and the sample
+
+
+@dataclass
+class Run:
+    """What a run made: chains and the keys of their calls by place, why the others are missing, and what stopped it."""
+
+    chains: dict[Place, Chain] = field(default_factory=dict)
+    calls: dict[Place, list[str]] = field(default_factory=dict)
+    missing: dict[Place, str] = field(default_factory=dict)
+    error: InputError | None = None
+
+
+async def make_chains(problems: list[Problem], settings: Params, teacher: Teacher) -> Run:
+    """All chains of these problems, `runtime.concurrency` at a time, each problem once before any twice.
+
+    Raises:
+        InputError: the run cannot go on (no key, no such model, a full disk); calls in flight were waited for and kept.
+    """
+    from tqdm import tqdm
+
+    run = Run()
+    places = [(place, sample) for sample in range(settings.generate.samples) for place in range(len(problems))]
+    waiting = iter(places)
+    patience = 2 * settings.runtime.concurrency  # failed chains in a row: the provider is down
+    failed = failed_in_a_row = 0
+    bar = tqdm(
+        total=len(places),
+        desc="generate",
+        unit="chain",
+        disable=not settings.runtime.progress,
+        mininterval=0.2 if sys.stderr.isatty() else 15,
+    )
+
+    async def work() -> None:
+        nonlocal failed, failed_in_a_row
+        for place, sample in waiting:
+            if run.error or teacher.interrupted:
+                return
+            await asyncio.sleep(0)  # a chain of known calls never waits, and signals need a turn
+            keys: list[str] = []
+            ask = partial(teacher.ask, used=keys)
+            try:
+                chain = await solve(problems[place], sample, ask, settings.agent, teacher.model)
+                run.chains[place, sample], run.calls[place, sample] = chain, keys
+                failed_in_a_row = 0
+            except Stopped:
+                run.missing[place, sample] = STOPPED
+            except ProviderError as failure:
+                run.missing[place, sample] = failure.kind
+                failed, failed_in_a_row = failed + 1, failed_in_a_row + 1
+                if failed_in_a_row >= patience:
+                    teacher.stop(f"{failed_in_a_row} chains in a row failed at the provider, the last with: {failure}")
+            except InputError as error:
+                run.error = run.error or error
+                teacher.stop(str(error))
+            bar.set_postfix_str(f"{teacher.asked} asked, {teacher.hits} known, {failed} failed", refresh=False)
+            bar.update()
+
+    workers = [work() for _ in range(min(settings.runtime.concurrency, len(places)))]
+    with bar, _draining(teacher):
+        await asyncio.gather(*workers)
+    if run.error:
+        raise run.error
+    run.missing |= {place: STOPPED for place in places if place not in run.chains and place not in run.missing}
+    return run
+
+
+@contextmanager
+def _draining(teacher: Teacher) -> Iterator[None]:
+    """SIGTERM and Ctrl-C end the run when the calls in flight are answered and kept; the second one ends it at once."""
+    loop, signals = asyncio.get_running_loop(), (signal.SIGTERM, signal.SIGINT)
+
+    def stop(number: signal.Signals) -> None:
+        teacher.interrupted = True
+        teacher.stop(f"{number.name}: the calls in flight are kept, then the run ends")
+        print(f"\ngenerate: {teacher.stopped}; again to end it at once", file=sys.stderr)
+        release()
+
+    def release() -> None:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+    for number in signals:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        yield
+    finally:
+        release()
+
+
+def metrics(problems: list[Problem], run: Run, made: dict) -> dict:
+    """What metrics/generate.json says.
+
+    `teacher_calls` and `journal_hits` are what this version of the chains cost when it was first made (see
+    `Journal.finish`): counted anew, a second run of the same version would differ from the first.
+    """
+    chains = run.chains.values()
+    missing = defaultdict(list)
+    for (place, _), reason in sorted(run.missing.items()):
+        missing[reason].append(problems[place].id)
+    counts = {
+        "chains": len(chains),
+        "problems": len({chain.problem_id for chain in chains}),
+        "teacher_calls": made["teacher_calls"],
+        "journal_hits": made["journal_hits"],
+        "provider_failures": sum(len(ids) for reason, ids in missing.items() if reason != STOPPED),
+        "prompt_tokens": sum(chain.prompt_tokens for chain in chains),
+        "completion_tokens": sum(chain.completion_tokens for chain in chains),
+        "cost_usd": sum(chain.cost_usd for chain in chains),
+        "version": made["version"],
+    }
+    if missing:
+        counts["missing"] = {
+            reason: {"chains": len(ids), "problems": list(dict.fromkeys(ids))[:10]}
+            for reason, ids in sorted(missing.items())
+        }
+    return counts
+
+
+def call_files(problems: list[Problem], calls: dict[Place, list[str]]) -> dict[str, list[str]]:
+    """The files of data/calls and the keys in each: a source's problems by fifties, each sample apart.
+
+    So more samples, or more problems of a source, add files and change none (or one).
+    """
+    ranks, seen = [], Counter()
+    for problem in problems:
+        slug = re.sub(r"[^a-z0-9]+", "-", problem.source.lower()).strip("-")[:60] or "problems"
+        ranks.append((slug, seen[slug] // BLOCK))
+        seen[slug] += 1
+    files = defaultdict(list)
+    for (place, sample), keys in sorted(calls.items()):
+        slug, block = ranks[place]
+        files[f"{slug}-{block:04d}-{sample:02d}.jsonl"].extend(keys)
+    return dict(files)
+
+
+def guard_money(model: str, journal: Journal) -> None:
+    """Refuse to buy what dvc.lock says was bought, by the same teacher, and is only not here.
+
+    Raises:
+        InputError: data/calls is in dvc.lock, and neither it nor the journal holds a call.
+    """
+    if len(journal) or model.startswith(SIMULATED) or os.environ.get("STEPCALL_BUY") == "1":
+        return
+    if Path("dvc.lock").exists() and _locked_model(Path("dvc.lock")) == model:
+        raise InputError(
+            f"{CALLS}: dvc.lock lists calls of {model} that are not here, and all would be bought again; "
+            f"run `dvc pull {CALLS}` first, or set STEPCALL_BUY=1 to buy them"
+        )
+
+
+def _locked_model(lock: Path) -> str | None:
+    """The teacher's model of the version in dvc.lock; None where that lists no data/calls."""
+    from ruamel.yaml import YAML
+
+    locked = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8")) or {}
+    stage = locked.get("stages", {}).get("generate", {})
+    if str(CALLS) not in (out["path"] for out in stage.get("outs", ())):
+        return None
+    value, rest = stage["params"]["params.yaml"], "generate.teacher.model"
+    while rest:  # as dvc.yaml lists them: `generate`, `generate.teacher` or the whole name
+        name = next((name for name in value if f"{rest}.".startswith(f"{name}.")), None)
+        if name is None:
+            return None
+        value, rest = value[name], rest[len(name) + 1 :]
+    return value
+
+
+def _recorded() -> dict:
+    """The metrics of the last finished version, which git brings to a fresh clone; {} where there are none."""
+    try:
+        return json.loads(METRICS.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def main() -> None:
+    settings = params.load()
+    problems = sources.load("train", settings.problems)
+    with Journal(journal_folder()) as journal:
+        journal.seed(CALLS)
+        if journal.dropped:
+            print(f"generate: {journal.dropped} lines of the journal cannot be read and were left out", file=sys.stderr)
+        guard_money(settings.generate.teacher.model, journal)
+        teacher = Teacher(settings.generate, settings.runtime, journal, partial(simulated.register, problems))
+        run = asyncio.run(make_chains(problems, settings, teacher))
+        schema.write(CHAINS, [run.chains[place].row() for place in sorted(run.chains)], "chains")
+        if run.missing:
+            asked = {"teacher_calls": teacher.asked, "journal_hits": teacher.hits, "version": ""}
+            write_metrics(METRICS, metrics(problems, run, asked))
+            raise InputError(_unfinished(run, teacher))
+        keys = [key for keys in run.calls.values() for key in keys]
+        write_metrics(METRICS, metrics(problems, run, journal.finish(keys, _recorded())))
+        journal.snapshot(CALLS, call_files(problems, run.calls))
+    print(f"generate: {len(run.chains)} chains; {teacher.asked} calls asked now, {teacher.hits} known before")
+
+
+def _unfinished(run: Run, teacher: Teacher) -> str:
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(Counter(run.missing.values()).items()))
+    why = f" ({teacher.stopped})" if teacher.stopped else ""
+    total = len(run.chains) + len(run.missing)
+    return (
+        f"{CHAINS}: {len(run.missing)} of {total} chains are missing: {reasons}{why}; "
+        "every answer is kept in the journal: run again, and only the rest is asked"
+    )
+
+
+if __name__ == "__main__":
+    params.run(main)

@@ -1,0 +1,310 @@
+"""The journal: every answer of a teacher is on disk before its chain goes on, so that no call is paid for twice.
+
+`.journal/` is live: append-only shards of JSON lines (stages/record.py), one shard a run, one buyer at a time.
+`data/calls/` is a snapshot: exactly the calls that one version of data/chains.jsonl used, an output of generate that
+DVC shares. A call is known by its request, never by its position: a changed parameter misses by itself, and the way
+back hits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from stages.files import replace_file
+from stages.params import InputError
+from stages.record import call_line, canonical, entries, system_line, system_name, to_bytes
+
+SYSTEMS = "systems.jsonl"  # the snapshot's system messages
+SEEDED = -1  # the version of a call that came from a snapshot
+
+
+class JournalError(InputError):
+    """The journal cannot be opened or written; what it held stays."""
+
+
+def journal_folder() -> Path:
+    """$STEPCALL_JOURNAL, else `.journal` beside the main checkout's .git, else in the current folder.
+
+    The main checkout serves git worktrees too, and DVC's temporary ones: `dvc exp run --temp` sets DVC_ROOT to it.
+    """
+    if os.environ.get("STEPCALL_JOURNAL"):
+        return Path(os.environ["STEPCALL_JOURNAL"])
+    root = Path(os.environ.get("DVC_ROOT") or ".").resolve()
+    command = ["git", "-C", str(root), "rev-parse", "--git-common-dir"]
+    with contextlib.suppress(OSError):  # no git on this machine
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+        common = (root / found.stdout.strip()).resolve()
+        if found.returncode == 0 and common.name == ".git":
+            root = common.parent
+    return root / ".journal"
+
+
+class _Call(NamedTuple):
+    """A call in memory: its answer, and where its line lies. `version`: how many were finished when it was bought."""
+
+    response: str
+    shard: Path
+    offset: int
+    length: int
+    system: str | None
+    version: int
+
+
+class _Line(NamedTuple):
+    """A line to be written; one that is no call has no key."""
+
+    content: bytes
+    key: str = ""
+    response: str = ""
+    system: str | None = None
+
+
+class Journal:
+    """The live journal, open for one buyer: `with Journal(folder) as journal`.
+
+    Raises:
+        JournalError: another process holds it, or the disk does not take a line.
+    """
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        self.dropped = 0  # lines that were torn, or did not fit their key or check: asked again when needed
+        self._calls: dict[str, _Call] = {}
+        self._systems: dict[str, str] = {}
+        self._finished: dict[str, dict] = {}
+        self._versions = 0
+        self._shard: Path | None = None
+        self._live = -1
+        self._end = 0
+        self._in_shard: set[str] = set()
+        self._waiting: list[tuple[_Line, asyncio.Future]] = []
+        self._committing: asyncio.Task | None = None
+        self._disk = ThreadPoolExecutor(1, "journal")
+
+    def __enter__(self) -> Journal:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        ignore = self.folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")  # wherever the folder was put, git does not take it
+        self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._lock, 20, 0).decode().strip() or "unknown"
+            os.close(self._lock)
+            raise JournalError(
+                f"{self.folder}: process {holder} is buying calls through this journal; "
+                f"wait for it, or end it with `kill {holder}` (it keeps what it has)"
+            ) from None
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        for shard in sorted(self.folder.glob("*.jsonl")):
+            self._load(shard)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._disk.shutdown(wait=True)
+        waiting, self._waiting = self._waiting, []
+        try:
+            if waiting:  # answered, and paid, while the run was being cancelled
+                self._write([line for line, _ in waiting], self._versions)
+        finally:
+            if self._live >= 0:
+                os.close(self._live)
+            os.close(self._lock)
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def get(self, key: str) -> dict | None:
+        """The answer to a request, or None where it was never asked."""
+        call = self._calls.get(key)
+        return None if call is None else json.loads(call.response)
+
+    async def append(self, request: dict, key: str, response: dict) -> None:
+        """Keep an answer; returns when it is on disk.
+
+        Answers that arrive while the disk is busy share the next fsync: 32 workers cost it little more than one.
+        """
+        text = canonical(response)
+        content, system = call_line(request, key, text)
+        line = _Line(content, key, text, self._name(system))
+        kept = asyncio.get_running_loop().create_future()
+        self._waiting.append((line, kept))
+        if self._committing is None or self._committing.done():
+            self._committing = asyncio.create_task(self._commit())
+        await kept
+
+    async def _commit(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            lines = [line for line, _ in batch]
+            error = None
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._disk, self._write, lines, self._versions)
+            except JournalError as raised:
+                error = raised
+            for _, kept in batch:
+                if kept.done():  # its worker was cancelled
+                    continue
+                if error is None:
+                    kept.set_result(None)
+                else:
+                    kept.set_exception(error)
+
+    def seed(self, folder: str | Path) -> None:
+        """Take over the calls of a snapshot.
+
+        Where both know a call, the snapshot's answer holds: the version that is checked out stays as it is, however
+        the request was answered elsewhere.
+        """
+        folder = Path(folder)
+        systems: dict[str, str] = {}
+        lines = []
+        for path in [folder / SYSTEMS, *sorted(set(folder.glob("*.jsonl")) - {folder / SYSTEMS})]:
+            for _, content, entry in entries(path, systems) if path.exists() else ():
+                if entry is None:
+                    self.dropped += 1
+                elif "key" in entry:
+                    key, response = entry["key"], canonical(entry["response"])
+                    known = self._calls.get(key)
+                    if known is not None and known.response == response:
+                        self._calls[key] = known._replace(version=SEEDED)
+                    else:
+                        whole = content.rstrip(b"\n") + b"\n"
+                        system = self._name(systems.get(entry["request"]["system"]))
+                        lines.append(_Line(whole, key, response, system))
+        if lines:
+            self._write(lines, SEEDED)
+
+    def snapshot(self, folder: str | Path, files: dict[str, Iterable[str]]) -> None:
+        """Make `folder` hold exactly these calls: for each file name, the keys of the calls it lists.
+
+        Lines are sorted by key, system messages stand in their own file, a file that would not change is left alone
+        and every other file is deleted. The bytes depend on the requests and answers only.
+        """
+        folder = Path(folder)
+        contents = {name: self._lines(keys) for name, keys in files.items()}
+        used = sorted({self._calls[key].system for keys in files.values() for key in keys} - {None})
+        contents[SYSTEMS] = b"".join(system_line(self._systems[name]) for name in used)
+        for name, content in contents.items():
+            path = folder / name
+            if not path.exists() or path.read_bytes() != content:
+                replace_file(path, content.decode())
+        for path in folder.iterdir():
+            if path.name not in contents:
+                path.unlink()
+
+    def finish(self, keys: Iterable[str], recorded: dict) -> dict:
+        """Note that the version which uses these calls is finished, and what it cost when it was first made.
+
+        Returns {"version", "teacher_calls", "journal_hits"}: an id of the calls and their answers, how many of them
+        were asked since the version before was finished (also by runs that were killed half-way), and how many were
+        known by then. The same version gives the same numbers ever after: from `recorded` (the numbers that another
+        machine has committed) or from the journal.
+        """
+        keys = sorted(set(keys))
+        digest = hashlib.sha256()
+        for key in keys:
+            digest.update(to_bytes(key + self._calls[key].response))
+        version = digest.hexdigest()[:16]
+        fresh = sum(self._calls[key].version == self._versions for key in keys)
+        made = {"journal_hits": len(keys) - fresh, "teacher_calls": fresh, "version": version}
+        if recorded.get("version") == version:
+            made = {name: recorded[name] for name in made}
+        elif version in self._finished:
+            made = self._finished[version]
+        if self._finished.get(version) != made:
+            self._write([_Line(to_bytes(canonical(made) + "\n"))], self._versions)
+            self._finished[version] = made
+            self._versions += 1
+        return made
+
+    def _name(self, system: str | None) -> str | None:
+        """The name under which the journal knows a system message."""
+        if system is None:
+            return None
+        name = system_name(system)
+        self._systems.setdefault(name, system)
+        return name
+
+    def _load(self, shard: Path) -> None:
+        """Read a shard; a call that stands twice has its later answer. Heals a last line without its end."""
+        offset, content, entry = 0, b"\n", None
+        for offset, content, entry in entries(shard, self._systems):  # noqa: B007  used after the loop
+            if entry is None:
+                self.dropped += 1
+            elif "version" in entry:
+                self._finished[entry["version"]] = entry
+                self._versions += 1
+            elif "key" in entry:
+                response, length = canonical(entry["response"]), len(content.rstrip(b"\n")) + 1
+                system = entry["request"]["system"]
+                self._calls[entry["key"]] = _Call(response, shard, offset, length, system, self._versions)
+        if not content.endswith(b"\n"):
+            with open(shard, "r+b") as file:
+                if entry is None:
+                    file.truncate(offset)
+                else:
+                    file.seek(0, os.SEEK_END)
+                    file.write(b"\n")
+
+    def _write(self, lines: list[_Line], version: int) -> None:
+        """Append lines to this run's shard with one fsync; on a failure none of them is left there, half or whole."""
+        parts, calls, end = [], {}, self._end
+        new = dict.fromkeys(line.system for line in lines if line.system and line.system not in self._in_shard)
+        try:
+            if self._shard is None:
+                shard = self.folder / f"{time.time_ns():016x}-{os.getpid()}.jsonl"
+                self._live = os.open(shard, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+                self._shard = shard
+                _sync_folder(self.folder)
+            for name in new:
+                parts.append(system_line(self._systems[name]))
+                end += len(parts[-1])
+            for line in lines:
+                if line.key:
+                    length = len(line.content)
+                    calls[line.key] = _Call(line.response, self._shard, end, length, line.system, version)
+                parts.append(line.content)
+                end += len(line.content)
+            unwritten = memoryview(b"".join(parts))
+            while unwritten:
+                unwritten = unwritten[os.write(self._live, unwritten) :]
+            os.fsync(self._live)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._live, self._end)
+            reason = error.strerror or error
+            raise JournalError(f"{self.folder}: not written: {reason}; make room, and run again: it goes on") from None
+        self._end = end
+        self._in_shard.update(new)
+        self._calls.update(calls)
+
+    def _lines(self, keys: Iterable[str]) -> bytes:
+        """The lines of these calls as they lie in the shards, sorted by key."""
+        with contextlib.ExitStack() as stack:
+            calls = {key: self._calls[key] for key in sorted(set(keys))}
+            shards = {call.shard for call in calls.values()}
+            files = {shard: stack.enter_context(open(shard, "rb")).fileno() for shard in shards}
+            return b"".join(os.pread(files[call.shard], call.length, call.offset) for call in calls.values())
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new file is only certain to be found after a crash when its folder was synced too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,419 @@
+"""generate: killed, stopped, capped or failed by its provider, it loses no answer and asks none twice."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from provider import Fault, Provider, error
+
+from stages import generate
+from stages.journal import Journal, JournalError
+from stages.params import InputError
+
+KEY = "sk-test-0123456789"
+CHAINS, TURNS = 72, 3  # of tests/small.yaml with `play`
+
+
+def play(request: dict) -> str:
+    """Three turns a chain: a thought, a wrong call, an answer that depends on the seed."""
+    turn = sum(message["role"] == "assistant" for message in request["messages"])
+    return ('Reasoning(thought="Let me see.")', "Add(a=1)", f'Finish(answer="{request["seed"]}")')[turn]
+
+
+class Project:
+    """A folder with params.yaml, where generate runs against a provider."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        shutil.copyfile(ROOT / "tests" / "small.yaml", folder / "params.yaml")
+        self.edit("model: simulated/teacher", "model: openai/test")
+
+    def edit(self, old: str, new: str) -> None:
+        text = (self.folder / "params.yaml").read_text()
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in params.yaml"
+        (self.folder / "params.yaml").write_text(text.replace(old, new))
+
+    def at(self, provider: Provider) -> None:
+        lines = (self.folder / "params.yaml").read_text().splitlines()
+        lines = [f"  api_base: {provider.url}" if line.startswith("  api_base:") else line for line in lines]
+        (self.folder / "params.yaml").write_text("\n".join(lines) + "\n")
+
+    def start(self) -> subprocess.Popen:
+        """generate in its own process; PYTHONUNBUFFERED so that what it says can be waited for."""
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("STEPCALL", "DVC"))}
+        env |= {"OPENAI_API_KEY": KEY, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        command = [sys.executable, "-m", "stages.generate"]
+        return subprocess.Popen(command, cwd=self.folder, env=env, stderr=subprocess.PIPE, text=True)
+
+    def run(self) -> None:
+        generate.main()
+
+    def metrics(self) -> dict:
+        return json.loads((self.folder / "metrics/generate.json").read_text())
+
+    def outputs(self) -> dict[str, bytes]:
+        """Every file that DVC would hash."""
+        files = [path for name in ("data", "metrics") for path in (self.folder / name).rglob("*") if path.is_file()]
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in files}
+
+    def journal(self) -> list[dict]:
+        """The requests in the live journal, as often as they stand there."""
+        lines = [line for path in (self.folder / ".journal").glob("*.jsonl") for line in path.read_text().split("\n")]
+        return [row["request"] for row in map(json.loads, filter(None, lines)) if "key" in row]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Iterator[Project]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.delenv("STEPCALL_JOURNAL", raising=False)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setattr("stages.teacher.FIRST_WAIT_S", 0.01)
+    yield Project(tmp_path)
+
+
+def asked(requests: list[dict]) -> Counter[str]:
+    """How often each request was made, known by its seed and its messages after the system message."""
+    names = []
+    for request in requests:
+        messages = [message for message in request["messages"] if message["role"] != "system"]
+        seed = request["seed"] if "seed" in request else request["sampling"]["seed"]
+        names.append(json.dumps([seed, messages], sort_keys=True))
+    return Counter(names)
+
+
+def wait_for(seen: Callable[[], bool], process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 120
+    while not seen():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_all_chains_are_made_in_order_and_every_call_once(project):
+    with Provider(play) as provider:
+        project.at(provider)
+        project.run()
+        assert max(provider.answered.values()) == 1 and len(provider.seen) == CHAINS * TURNS
+        assert provider.most_in_flight <= 8
+    rows = [json.loads(line) for line in open("data/chains.jsonl")]
+    places = [(row["problem_id"], row["sample"]) for row in rows]
+    problems = list(dict.fromkeys(problem for problem, _ in places))
+    assert places == [(problem, sample) for problem in problems for sample in range(3)] and len(rows) == CHAINS
+    ends = {(row["sample"], row["answer"], row["stop"], len(row["steps"])) for row in rows}
+    assert ends == {(0, "1", "finish", 3), (1, "2", "finish", 3), (2, "3", "finish", 3)}
+    assert rows[0]["steps"][1]["failure"] == "bad_arguments"
+    made = project.metrics()
+    version = made.pop("version")
+    assert made == {
+        "chains": 72,
+        "problems": 24,
+        "teacher_calls": 216,
+        "journal_hits": 0,
+        "provider_failures": 0,
+        "prompt_tokens": 7 * 216,
+        "completion_tokens": 3 * 216,
+        "cost_usd": 0.0,
+    }
+    assert len(version) == 16
+
+
+def test_the_bytes_do_not_depend_on_the_order_of_completion(project, tmp_path):
+    outputs = []
+    for concurrency in (1, 16):
+        project.edit("concurrency: 8", f"concurrency: {concurrency}")
+        with Provider(play) as provider:
+            project.at(provider)
+            project.run()
+        outputs.append(project.outputs())
+        project.edit(f"concurrency: {concurrency}", "concurrency: 8")
+        for name in ("data", "metrics", ".journal"):
+            shutil.rmtree(tmp_path / name)
+    assert outputs[0] == outputs[1]
+
+
+def test_killed_anywhere_it_goes_on_without_a_second_call(project):
+    def slow(request: dict) -> str:
+        time.sleep(0.02)
+        return play(request)
+
+    with Provider(slow) as provider:
+        project.at(provider)
+        for share in (0.3, 0.6):
+            process = project.start()
+            wait_for(lambda share=share: len(project.journal()) > share * CHAINS * TURNS, process)
+            process.kill()
+            process.communicate()
+        kept, sent = asked(project.journal()), len(provider.seen)
+        project.run()
+        again = asked(provider.seen[sent:])
+        assert not set(again) & set(kept)  # no finished call is repeated
+        assert set(again) | set(kept) == set(asked(provider.seen)) and len(again) + len(kept) == CHAINS * TURNS
+        assert max(again.values()) == max(kept.values()) == 1
+    killed = project.outputs()
+    for name in ("data", "metrics", ".journal"):
+        shutil.rmtree(project.folder / name)
+    with Provider(play) as provider:
+        project.at(provider)
+        project.run()
+    assert project.outputs() == killed  # the figures too
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_waits_for_the_calls_in_flight_and_keeps_them(project, number):
+    def slow(request: dict) -> str:
+        time.sleep(0.1)
+        return play(request)
+
+    with Provider(slow) as provider:
+        project.at(provider)
+        process = project.start()
+        wait_for(lambda: len(provider.answered) > 40, process)
+        process.send_signal(number)
+        said = process.communicate(timeout=60)[1]
+        assert process.returncode == 1
+        assert f"{number.name}: the calls in flight are kept" in said and "chains are missing" in said
+        assert "Traceback" not in said
+        assert asked(project.journal()) == asked(provider.seen)
+        project.run()
+        assert set(provider.answered.values()) == {1} and len(provider.seen) == CHAINS * TURNS
+
+
+def test_chains_that_the_provider_failed_are_named_and_the_rest_is_kept(project):
+    project.edit("retries: 2", "retries: 1")
+    down = set()
+
+    def half(request: dict) -> str | Fault:
+        question = request["messages"][1]["content"]
+        if len(down) < 4:
+            down.add(question)
+        return error(500, "down") if mended is False and question in down else play(request)
+
+    mended = False
+    with Provider(half) as provider:
+        project.at(provider)
+        with pytest.raises(InputError) as refused:
+            project.run()
+        assert str(refused.value) == (
+            "data/chains.jsonl: 12 of 72 chains are missing: 12 server_error; "
+            "every answer is kept in the journal: run again, and only the rest is asked"
+        )
+        made = project.metrics()
+        assert (made["chains"], made["provider_failures"]) == (60, 12)
+        assert made["missing"]["server_error"]["chains"] == 12 and len(made["missing"]["server_error"]["problems"]) == 4
+        rows = [json.loads(line) for line in open("data/chains.jsonl")]
+        assert len(rows) == 60 and {len(row["steps"]) for row in rows} == {TURNS}  # no failure became a step
+        mended, before = True, len(provider.seen)
+        project.run()
+        assert len(provider.seen) - before == 12 * TURNS
+    made = project.metrics()
+    assert (made["chains"], made["provider_failures"], "missing" in made) == (72, 0, False)
+    assert made["teacher_calls"] == CHAINS * TURNS  # of this version, by both runs
+
+
+def test_a_provider_that_is_down_stops_the_run_instead_of_failing_every_chain_in_turn(project):
+    project.edit("retries: 2", "retries: 1")
+    with Provider(lambda request: error(503, "down")) as provider:
+        project.at(provider)
+        with pytest.raises(InputError, match="72 of 72 chains are missing: .*16 chains in a row failed"):
+            project.run()
+        assert 16 <= len(provider.seen) / 2 <= 16 + 8
+
+
+def test_passing_faults_change_no_byte(project):
+    with Provider(play) as provider:
+        project.at(provider)
+        project.run()
+    clean = project.outputs()
+    for name in ("data", "metrics", ".journal"):
+        shutil.rmtree(project.folder / name)
+    faults = [error(429, "slow down"), error(500, "down"), error(200, "overloaded"), Fault(200, "<html>")]
+    numbers = itertools.count()
+
+    def unsteady(request: dict) -> str | Fault:
+        number = next(numbers)
+        return faults[number // 4 % 4] if number % 4 == 0 else play(request)
+
+    project.edit("retries: 2", "retries: 9")
+    with Provider(unsteady) as provider:
+        project.at(provider)
+        project.run()
+        assert len(provider.seen) > 1.3 * CHAINS * TURNS and set(provider.answered.values()) == {1}
+    assert project.outputs() == clean
+
+
+def test_a_cap_stops_the_run_and_a_higher_one_goes_on(project):
+    project.edit("max_new_calls: 100000", "max_new_calls: 100")
+    with Provider(play) as provider:
+        project.at(provider)
+        with pytest.raises(InputError, match="runtime.max_new_calls = 100 is reached; raise it"):
+            project.run()
+        assert len(provider.seen) == 100
+        assert "calls" not in os.listdir("data")  # a version that is not finished is no version
+        project.edit("max_new_calls: 100", "max_new_calls: 1000")
+        project.run()
+        assert len(provider.seen) == CHAINS * TURNS
+
+
+def test_a_key_that_is_wrong_ends_the_run_at_once(project):
+    with Provider(lambda request: error(401, f"wrong key {KEY}")) as provider:
+        project.at(provider)
+        with pytest.raises(InputError, match="generate.teacher.model openai/test: .*set its key in the environment"):
+            project.run()
+        assert len(provider.seen) <= 8  # one a worker
+
+
+def test_an_error_is_one_line_and_an_exit_code(project):
+    project.edit("model: openai/test", "model: nonsense/test")
+    process = project.start()
+    said = process.communicate()[1]
+    assert process.returncode == 1
+    assert said.startswith("error: params.yaml: generate.teacher.model is 'nonsense/test'") and said.count("\n") == 1
+
+
+def test_a_second_run_is_refused_while_the_first_buys(project):
+    with Provider(play) as provider, Journal(project.folder / ".journal"):
+        project.at(provider)
+        with pytest.raises(JournalError, match=f"process {os.getpid()} is buying calls"):
+            project.run()
+        assert provider.seen == []
+
+
+def test_more_samples_ask_for_those_only_and_the_way_back_for_none(project):
+    with Provider(play) as provider:
+        project.at(provider)
+        project.run()
+        small = project.outputs()
+        project.run()
+        assert project.outputs() == small and len(provider.seen) == CHAINS * TURNS  # forced: the same bytes
+        project.edit("samples: 3", "samples: 5")
+        project.run()
+        large = project.outputs()
+        asked_now = len(provider.seen) - CHAINS * TURNS
+        assert asked_now == 24 * 2 * TURNS
+        made = project.metrics()
+        assert (made["teacher_calls"], made["journal_hits"]) == (asked_now, CHAINS * TURNS)
+        calls = {name for name in small if name.startswith("data/calls/")}
+        assert all(large[name] == small[name] for name in calls)  # files are added, none changes
+        assert len({name for name in large if name.startswith("data/calls/")} - calls) == 4
+        project.edit("samples: 5", "samples: 3")
+        project.run()
+        assert project.outputs() == small
+        project.edit("temperature: 1.0", "temperature: 0.5")
+        project.run()
+        project.edit("temperature: 0.5", "temperature: 1.0")
+        before = len(provider.seen)
+        project.run()
+        assert project.outputs() == small and len(provider.seen) == before
+
+
+def test_a_colleague_with_the_calls_repeats_the_run_with_no_key_and_no_server(project, monkeypatch):
+    with Provider(play) as provider:
+        project.at(provider)
+        project.run()
+    made = project.outputs()
+    shutil.rmtree(project.folder / ".journal")
+    (project.folder / "data/chains.jsonl").unlink()
+    monkeypatch.delenv("OPENAI_API_KEY")
+    project.run()
+    assert project.outputs() == made
+
+
+def test_calls_that_dvc_lock_lists_and_that_are_not_here_are_not_bought_again(project, monkeypatch):
+    def lock(model: str) -> None:
+        (project.folder / "dvc.lock").write_text(
+            "schema: '2.0'\nstages:\n  generate:\n    cmd: python -m stages.generate\n    params:\n      params.yaml:\n"
+            f"        generate:\n          samples: 3\n          teacher:\n            model: {model}\n"
+            "    outs:\n    - path: data/calls\n      md5: 1.dir\n"
+        )
+
+    with Provider(play) as provider:
+        project.at(provider)
+        lock("openai/test")
+        with pytest.raises(InputError, match="run `dvc pull data/calls` first, or set STEPCALL_BUY=1"):
+            project.run()
+        assert provider.seen == []
+        lock("openai/another")  # calls that could answer nothing here
+        project.run()
+        shutil.rmtree(project.folder / ".journal")
+        shutil.rmtree(project.folder / "data")
+        lock("openai/test")
+        monkeypatch.setenv("STEPCALL_BUY", "1")
+        project.run()
+        assert len(provider.seen) == 2 * CHAINS * TURNS
+
+
+def test_no_key_is_in_any_file(project):
+    with Provider(play, [error(429, f"{KEY} is busy")]) as provider:
+        project.at(provider)
+        project.run()
+    contents = [path.read_bytes() for path in project.folder.rglob("*") if path.is_file()]
+    assert len(contents) > 5 and not any(KEY.encode() in content for content in contents)
+
+
+def test_the_default_teacher_needs_no_key_and_a_second_run_gives_the_same_bytes(project, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY")
+    project.edit("model: openai/test", "model: simulated/teacher")
+    project.run()
+    made = project.outputs()
+    assert project.metrics()["chains"] == CHAINS and project.metrics()["cost_usd"] == 0
+    stops = {json.loads(line)["stop"] for line in open("data/chains.jsonl")}
+    assert "finish" in stops
+    shutil.rmtree(project.folder / ".journal")
+    shutil.rmtree(project.folder / "data")
+    project.run()
+    assert project.outputs() == made
+
+
+DVC = """
+stages:
+  generate:
+    cmd: {python} -m stages.generate
+    params: [agent, generate, problems.train]
+    outs:
+    - data/calls: {{persist: true}}
+    - data/chains.jsonl
+    metrics:
+    - metrics/generate.json: {{cache: false, persist: true}}
+"""
+
+
+def test_dvc_sees_the_same_hashes_however_a_version_is_made_again(project, tmp_path):
+    """Forced, after a change and back, and from nothing in a clone that has only what git brings."""
+
+    def run(*command: str, folder: Path = tmp_path) -> str:
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("STEPCALL", "DVC"))}
+        env |= {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{env['PATH']}"}
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    project.edit("model: openai/test", "model: simulated/teacher")
+    (tmp_path / "dvc.yaml").write_text(DVC.format(python=sys.executable))
+    (tmp_path / ".gitignore").write_text("/data/\n")
+    run("git", "init", "-q")
+    run("dvc", "init", "-q")
+    project.edit("samples: 3", "samples: 2")
+    run("dvc", "repro", "-q")
+    project.edit("samples: 2", "samples: 3")
+    run("dvc", "repro", "-q")
+    lock = (tmp_path / "dvc.lock").read_text()
+    assert project.metrics()["journal_hits"] > 0
+    run("git", "add", "-A")
+    run("git", "-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-qm", "x")
+    assert "0 calls asked now" in run("dvc", "repro", "--force")
+    assert (tmp_path / "dvc.lock").read_text() == lock
+    run("git", "clone", "-q", str(tmp_path), str(tmp_path / "clone"))
+    assert " 0 known before" in run("dvc", "repro", folder=tmp_path / "clone")
+    assert run("git", "status", "--short", folder=tmp_path / "clone") == ""

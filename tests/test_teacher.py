@@ -1,0 +1,309 @@
+"""The teacher: litellm against a real HTTP server that fails in every way; each failure is named, or ends the run."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from provider import Fault, Provider, completion, error
+
+from stages import params, simulated, teacher
+from stages.agent import Reply
+from stages.journal import Journal
+from stages.problems import sources
+from stages.teacher import ProviderError, Stopped, Teacher, TeacherError
+
+MESSAGES = [{"role": "system", "content": "Solve it."}, {"role": "user", "content": "1 + 2?"}]
+KEY = "sk-test-0123456789"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    for name in [name for name in os.environ if name.endswith("_API_KEY")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setattr(teacher, "FIRST_WAIT_S", 0.01)
+
+
+def settings(model: str = "openai/test", url: str | None = None, **changes: object) -> params.Params:
+    """tests/small.yaml with another teacher; `changes` go to the teacher's or the runtime's parameters."""
+    small = params.load(ROOT / "tests" / "small.yaml")
+    names = {field.name for field in dataclasses.fields(params.TeacherParams)}
+    of_teacher = {"model": model} | {name: value for name, value in changes.items() if name in names}
+    of_runtime = {"api_base": url} | {name: value for name, value in changes.items() if name not in names}
+    return dataclasses.replace(
+        small,
+        generate=dataclasses.replace(small.generate, teacher=dataclasses.replace(small.generate.teacher, **of_teacher)),
+        runtime=dataclasses.replace(small.runtime, **of_runtime),
+    )
+
+
+def ask(folder: Path, chosen: params.Params, *samples: int, messages: list | None = None) -> tuple[Teacher, list]:
+    """A teacher that was asked for these samples, one after another, and its replies or what it raised."""
+
+    async def ask_all(asked: Teacher) -> list:
+        outcomes = []
+        for sample in samples or (0,):
+            outcomes += await asyncio.gather(asked.ask(messages or MESSAGES, sample), return_exceptions=True)
+        return outcomes
+
+    with Journal(folder) as journal:
+        asked = Teacher(chosen.generate, chosen.runtime, journal)
+        return asked, asyncio.run(ask_all(asked))
+
+
+def test_a_reply_has_text_tokens_and_cost(tmp_path):
+    with Provider(lambda request: completion("Add(a=1, b=2)", model="gpt-4o-mini")) as provider:
+        asked, [reply] = ask(tmp_path, settings("openai/gpt-4o-mini", provider.url))
+    assert reply == Reply("Add(a=1, b=2)", 7, 3, pytest.approx(7 * 0.15e-6 + 3 * 0.6e-6, abs=1e-8), cut=False)
+    assert (asked.asked, asked.hits, asked.spent_usd) == (1, 0, reply.cost_usd)
+
+
+def test_the_request_is_what_params_say(tmp_path):
+    with Provider(lambda request: "x") as provider:
+        ask(tmp_path, settings(url=provider.url, temperature=0.5, seed=10, extra={"presence_penalty": 0.5}), 3)
+        ask(tmp_path, settings(url=provider.url, top_p=0.9, seed=None))
+    sent, other = provider.seen
+    assert sent == {
+        "model": "test",
+        "messages": MESSAGES,
+        "temperature": 0.5,
+        "max_tokens": 256,
+        "seed": 13,
+        "presence_penalty": 0.5,
+    }
+    assert other["top_p"] == 0.9 and "seed" not in other
+    assert provider.keys == [f"Bearer {KEY}"] * 2
+
+
+def test_a_known_request_is_not_sent_again_and_any_other_is(tmp_path):
+    with Provider(lambda request: f"seed {request.get('seed')}") as provider:
+        for _ in range(2):
+            _, replies = ask(tmp_path, settings(url=provider.url), 0, 1)
+            assert [reply.text for reply in replies] == ["seed 1", "seed 2"]
+        assert len(provider.seen) == 2
+        changes = [{"temperature": 0.9}, {"max_tokens": 9}, {"extra": {"n_probs": 1}}, {"seed": None}, {"top_p": 0.1}]
+        for number, change in enumerate(changes, start=3):
+            ask(tmp_path, settings(url=provider.url, **change))
+            assert len(provider.seen) == number
+        ask(tmp_path, settings(url=provider.url), messages=[*MESSAGES, {"role": "user", "content": "?"}])
+        assert len(provider.seen) == 8
+
+
+def test_how_to_run_is_no_part_of_a_request(tmp_path):
+    with Provider(lambda request: "x") as provider:
+        ask(tmp_path, settings(url=provider.url))
+    _, replies = ask(tmp_path, settings(url="http://127.0.0.1:9/v1", timeout_s=1.0, retries=9, concurrency=1))
+    assert [reply.text for reply in replies] == ["x"]
+
+
+FAULTS = {
+    "rate_limit": error(429, "slow down"),
+    "server_error": error(500, "internal"),
+    "overloaded": error(529, "overloaded"),
+    "unavailable": error(503, "down"),
+    "error in a 200": error(200, "overloaded"),
+    "html": Fault(200, "<html>Bad gateway</html>", {"Content-Type": "text/html"}),
+    "truncated": Fault(200, '{"id": "chatcmpl-1", "choi'),
+    "no body": Fault(200, ""),
+    "content null": Fault(200, completion(None)),
+    "empty": Fault(200, completion(" ")),
+    "no choices": Fault(200, {**completion("x"), "choices": []}),
+    "hang": Fault(hang=True),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_passing_fault_costs_another_try_and_nothing_else(tmp_path, name):
+    with Provider(lambda request: "Finish(answer=3)", [FAULTS[name]] * 2) as provider:
+        asked, [reply] = ask(tmp_path, settings(url=provider.url, timeout_s=0.5))
+        assert reply.text == "Finish(answer=3)"
+        assert len(provider.seen) == 3
+        assert (asked.asked, asked.retried) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("rate_limit", "rate_limit"),
+        ("server_error", "server_error"),
+        ("overloaded", "server_error"),
+        ("error in a 200", "bad_answer"),
+        ("content null", "bad_answer"),
+        ("no choices", "bad_answer"),
+        ("hang", "timeout"),
+    ],
+)
+def test_a_lasting_fault_is_the_providers_named_and_not_kept(tmp_path, name, kind):
+    with Provider(lambda request: FAULTS[name]) as provider:
+        _, [failure] = ask(tmp_path, settings(url=provider.url, timeout_s=0.3, retries=2))
+        assert isinstance(failure, ProviderError) and failure.kind == kind
+        assert len(provider.seen) == 3
+    with Journal(tmp_path) as journal:
+        assert len(journal) == 0
+
+
+def test_no_server_is_a_failed_connection(tmp_path):
+    _, [failure] = ask(tmp_path, settings(url="http://127.0.0.1:9/v1", retries=1))
+    assert isinstance(failure, ProviderError) and failure.kind == "connection"
+
+
+def test_an_answer_cut_by_the_token_limit_is_the_models(tmp_path):
+    with Provider(lambda request: completion("", "length")) as provider:
+        _, [reply] = ask(tmp_path, settings(url=provider.url))
+    assert reply.text == "" and reply.cut
+
+
+@pytest.mark.parametrize("said", ["1", "Wed, 21 Oct 2065 07:28:00 GMT"])
+def test_retry_after_is_honoured(tmp_path, said):
+    if said != "1":  # a date: too far ahead to wait for
+        with Provider(lambda request: "x", [error(429, "quota", Retry_After=said)]) as provider:
+            _, [failure] = ask(tmp_path, settings(url=provider.url))
+        assert isinstance(failure, ProviderError) and len(provider.seen) == 1
+        return
+    with Provider(lambda request: "x", [error(429, "slow down", Retry_After=said)]) as provider:
+        start = time.monotonic()
+        _, [reply] = ask(tmp_path, settings(url=provider.url))
+        assert reply.text == "x" and 1.0 <= time.monotonic() - start
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 404, 400])
+def test_what_no_try_can_mend_ends_the_run_at_once_in_one_line(tmp_path, status):
+    with Provider(lambda request: error(status, f"no good, key {KEY}")) as provider:
+        _, [failure] = ask(tmp_path, settings(url=provider.url))
+        assert len(provider.seen) == 1
+    assert isinstance(failure, TeacherError)
+    assert str(failure).startswith("generate.teacher.model openai/test: ") and "\n" not in str(failure)
+    assert KEY not in str(failure)
+
+
+def test_a_spent_account_ends_the_run_though_it_is_a_429(tmp_path):
+    spent = Fault(429, {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}})
+    with Provider(lambda request: spent) as provider:
+        _, [failure] = ask(tmp_path, settings(url=provider.url))
+    assert isinstance(failure, TeacherError) and len(provider.seen) == 1
+
+
+def test_one_refused_request_after_good_ones_is_that_requests_fault(tmp_path):
+    answers = {1: "x", 2: error(400, "strange request"), 3: error(400, "maximum context length is 100 tokens")}
+    with Provider(lambda request: answers[request["seed"]]) as provider:
+        _, [reply, strange, long] = ask(tmp_path, settings(url=provider.url), 0, 1, 2)
+        assert reply.text == "x" and len(provider.seen) == 3
+    assert (strange.kind, long.kind) == ("refused", "refused")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        (settings("nonsense/model"), "generate.teacher.model is 'nonsense/model'; litellm knows no such model"),
+        (settings("groq/llama-3.3-70b-versatile"), "no key; set the environment's GROQ_API_KEY"),
+        (settings("anthropic/claude-3-5-haiku-latest"), "no key; set the environment's ANTHROPIC_API_KEY"),
+    ],
+)
+def test_an_unknown_model_or_a_missing_key_is_refused_before_any_call(tmp_path, chosen, said):
+    _, [failure] = ask(tmp_path, chosen)
+    assert isinstance(failure, TeacherError) and said in str(failure)
+
+
+def test_a_parameter_that_the_provider_does_not_take_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    _, [failure] = ask(tmp_path, settings("anthropic/claude-3-5-haiku-latest", "http://127.0.0.1:9"))
+    assert isinstance(failure, TeacherError) and "['seed']" in str(failure) and "seed: null" in str(failure)
+
+
+def test_a_local_server_needs_no_key(tmp_path, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with Provider(lambda request: "x") as provider:
+        _, [reply] = ask(tmp_path, settings(url=provider.url))
+    assert reply.text == "x"
+
+
+@pytest.mark.parametrize("name", ["api_key", "extra_headers", "model", "stream", "api_base", "seed"])
+def test_extra_parameters_cannot_hold_keys_or_what_has_its_own_place(tmp_path, name):
+    with pytest.raises(TeacherError, match=f"generate.teacher.extra.{name} cannot be set there"):
+        ask(tmp_path, settings(extra={name: "x"}))
+
+
+def test_known_calls_need_no_key_no_server_and_no_litellm(tmp_path):
+    with Provider(lambda request: "x") as provider:
+        ask(tmp_path, settings(url=provider.url))
+    script = (
+        "import sys; from pathlib import Path; from test_teacher import ask, settings\n"
+        "teacher, [reply] = ask(Path(sys.argv[1]), settings())\n"
+        "assert reply.text == 'x' and teacher.hits == 1\n"
+        "assert 'litellm' not in sys.modules and 'openai' not in sys.modules\n"
+    )
+    env = {name: value for name, value in os.environ.items() if not name.endswith("_KEY")}
+    env["PYTHONPATH"] = os.pathsep.join(sys.path)
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], env=env, check=True)
+
+
+def test_caps_stop_before_the_next_call_and_known_ones_go_on(tmp_path):
+    with Provider(lambda request: completion("x", model="gpt-4o-mini")) as provider:
+        _, outcomes = ask(tmp_path, settings("openai/gpt-4o-mini", provider.url, max_new_calls=2), 0, 1, 2, 0)
+        assert [type(outcome) for outcome in outcomes] == [Reply, Reply, Stopped, Reply]
+        assert "runtime.max_new_calls = 2 is reached; raise it" in str(outcomes[2])
+        _, outcomes = ask(tmp_path, settings("openai/gpt-4o-mini", provider.url, budget_usd=1e-6), 0, 1, 2, 3)
+        assert [type(outcome) for outcome in outcomes] == [Reply, Reply, Reply, Stopped]
+        assert "runtime.budget_usd = 1e-06 is spent; raise it" in str(outcomes[3])
+        assert len(provider.seen) == 3
+
+
+def test_a_stop_ends_the_wait_between_two_tries(tmp_path, monkeypatch):
+    monkeypatch.setattr(teacher, "FIRST_WAIT_S", 60.0)
+
+    async def stopped(asked: Teacher, provider: Provider) -> None:
+        waiting = asyncio.create_task(asked.ask(MESSAGES, 0))
+        while asked.retried == 0:
+            await asyncio.sleep(0.01)
+        asked.stop("enough")
+        with pytest.raises(Stopped, match="enough"):
+            await waiting
+
+    with Provider(lambda request: error(500, "down")) as provider, Journal(tmp_path) as journal:
+        chosen = settings(url=provider.url)
+        start = time.monotonic()
+        asyncio.run(stopped(Teacher(chosen.generate, chosen.runtime, journal), provider))
+        assert time.monotonic() - start < 20
+
+
+def test_the_simulated_teacher_is_asked_through_litellm_and_its_rates_are_part_of_the_request(tmp_path):
+    chosen = settings("simulated/teacher")
+    problems = sources.load("train", chosen.problems)
+    messages = [MESSAGES[0], {"role": "user", "content": problems[0].question}]
+
+    async def ask_twice(rates: params.ErrorRates) -> tuple[int, str]:
+        generate = dataclasses.replace(chosen.generate, simulated=rates)
+        asked = Teacher(generate, chosen.runtime, journal, lambda: simulated.register(problems))
+        texts = {(await asked.ask(messages, 0)).text for _ in range(2)}
+        assert asked.spent_usd == 0.0 and len(texts) == 1
+        return asked.asked, texts.pop()
+
+    with Journal(tmp_path) as journal:
+        right = params.ErrorRates(0.0, 0.0, 0.0)
+        assert asyncio.run(ask_twice(right)) == (1, problems[0].solution[0].text())
+        assert asyncio.run(ask_twice(right)) == (0, problems[0].solution[0].text())
+        assert asyncio.run(ask_twice(params.ErrorRates(0.0, 1.0, 0.0)))[0] == 1
+
+
+def test_a_fault_of_the_simulated_teacher_ends_the_run_instead_of_being_tried_again(tmp_path):
+    chosen = settings("simulated/teacher")
+    with Journal(tmp_path) as journal:
+        asked = Teacher(chosen.generate, chosen.runtime, journal, lambda: simulated.register([]))
+        with pytest.raises(TeacherError):
+            asyncio.run(asked.ask([MESSAGES[0]], 0))  # no question
+    assert asked.retried == 0
+
+
+def test_no_key_is_written_anywhere(tmp_path):
+    with Provider(lambda request: "x", [error(429, f"your key {KEY} is busy")]) as provider:
+        ask(tmp_path, settings(url=provider.url), 0, 1)
+    contents = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert contents and not any(KEY.encode() in content for content in contents)

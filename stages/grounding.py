@@ -1,0 +1,101 @@
+"""Where the numbers of a call may come from: the question, an earlier result, or what everybody knows.
+
+Soft checks only: they point at luck (a guessed operand, a result nobody used) and decide no verdict.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from fractions import Fraction
+
+from stages.chain import Step, Value
+from stages.tools.calls import number
+
+_NUMERAL = re.compile(r"[0-9]{1,30}(?:,[0-9]{3})*(?:\.[0-9]{1,30})?")
+_FRACTION = re.compile(r"([0-9]{1,15})\s?/\s?([0-9]{1,15})")
+_WORD = re.compile(r"[a-z]+")
+
+# Units and small steps that a solution may use without reading them anywhere: months, days, hours, cents, ...
+CONSTANTS = tuple(map(Fraction, (0, 1, 2, 4, 7, 10, 12, 24, 30, 52, 60, 100, 365, 1000, 3600)))
+
+_ONES = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen \
+eighteen nineteen".split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+WORDS = {
+    **{word: Fraction(value) for value, word in enumerate(_ONES, start=1)},
+    **{word: Fraction(10 * value) for value, word in enumerate(_TENS, start=2)},
+    **dict.fromkeys(("half", "halves"), Fraction(1, 2)),
+    **dict.fromkeys(("third", "thirds", "thrice", "triple", "tripled"), Fraction(3)),
+    **dict.fromkeys(("quarter", "quarters", "fourth", "fourths", "quadruple"), Fraction(4)),
+    **dict.fromkeys(("twice", "double", "doubled", "pair", "couple"), Fraction(2)),
+    **dict.fromkeys(("fifth", "fifths"), Fraction(5)),
+    "dozen": Fraction(12),
+    "hundred": Fraction(100),
+    "thousand": Fraction(1000),
+}
+
+
+def numbers_in(text: str) -> list[Fraction]:
+    """The numerals of a text, thousands separators dropped: `1,200 at 0.5` gives 1200 and 1/2."""
+    return [number(numeral.replace(",", "")) for numeral in _NUMERAL.findall(text)]
+
+
+def question_numbers(question: str) -> set[Fraction]:
+    """Every number that a question gives: numerals, fractions, number words, and what they mean as a percentage.
+
+    n% may be used as n/100, 1 - n/100, 1 + n/100, 100 - n and 100 + n; n and 1/n stand for each other.
+    """
+    stated = set(numbers_in(question))
+    stated |= {WORDS[word] for word in _WORD.findall(question.lower()) if word in WORDS}
+    stated |= {Fraction(int(p), int(q)) for p, q in _FRACTION.findall(question) if int(q)}
+    hundredths = {value / 100 for value in stated}
+    return (
+        stated
+        | hundredths
+        | {1 - value for value in hundredths}
+        | {1 + value for value in hundredths}
+        | {100 - value for value in stated}
+        | {100 + value for value in stated}
+        | {1 / value for value in stated if value}
+    )
+
+
+def operands(step: Step) -> list[Fraction]:
+    """The numbers that a call computes with, also inside an expression or equation."""
+    return [] if step.call is None else [part for value in step.call.arguments.values() for part in _parts(value)]
+
+
+def _parts(value: Value) -> list[Fraction]:
+    return [value] if isinstance(value, Fraction) else numbers_in(value) if isinstance(value, str) else []
+
+
+def result_number(step: Step) -> Fraction | None:
+    """The result as a number; None where the step failed or its result is no number."""
+    try:
+        return number(step.result)
+    except ValueError:
+        return None
+
+
+def numbers_grounded(question: str, steps: Iterable[Step]) -> bool:
+    """Whether every operand, its sign aside, is a constant, stated in the question, or an earlier result."""
+    known = {abs(value) for value in (*CONSTANTS, *question_numbers(question))}
+    for step in steps:
+        if not {abs(value) for value in operands(step)} <= known:
+            return False
+        result = result_number(step)
+        if result is not None:
+            known.add(abs(result))
+    return True
+
+
+def results_used(steps: Iterable[Step], answer: Fraction | None) -> bool:
+    """Whether every result, its sign aside, is the answer or an operand of a later call."""
+    needed = set() if answer is None else {abs(answer)}
+    for step in reversed(list(steps)):
+        result = result_number(step)
+        if result is not None and abs(result) not in needed:
+            return False
+        needed |= {abs(value) for value in operands(step)}
+    return True

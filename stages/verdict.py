@@ -1,0 +1,104 @@
+"""The verdict on a chain: correct when it gave the right answer and got there by its calls.
+
+That is: every recorded result is reproduced by running the call again from the model's own text, at least one tool did
+work, and the answer is what the tools found. Teacher and students are judged by this one function.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from stages.chain import Chain, Step
+from stages.grounding import numbers_grounded, results_used
+from stages.problems.answers import canonical_number, equal
+from stages.tools import TOOLKITS
+from stages.tools.run import run_call
+from stages.tools.tool import ToolError
+
+LABELS = ("True", "False", "Unknown")
+
+
+def verdict(chain: Chain, tolerance: float, agrees: bool = True) -> dict:
+    """The row of verdicts.jsonl for a chain; `agrees` is false where the record it came from contradicts itself.
+
+    `tolerance` is the largest difference from the gold number that still counts as right.
+    """
+    replayed, state = replay(chain)
+    worked = [step for step in replayed if not step.error and step.call.tool not in ("Reasoning", "Finish")]
+    allowed = Fraction(str(tolerance))
+    right = equal(chain.answer, chain.gold, chain.task, allowed) if chain.answer else False
+    checks = {
+        "finished": chain.stop == "finish",
+        "reproduced": agrees and _reproduced(chain, replayed),
+        "called": bool(worked),
+        "answer_right": right is True,
+        "grounded": bool(chain.answer) and _grounded(chain, worked, state, allowed),
+        "valid_calls": not any(step.error for step in chain.steps),
+        "not_repeated": len({(step.call.text(), step.result) for step in worked}) == len(worked),
+        "results_used": _results_used(chain, worked, state),
+        "numbers_grounded": state is not None or numbers_grounded(chain.question, worked),
+    }
+    failure = _failure(chain, checks, right)
+    word = {"": "correct", "undecided": "undecided"}.get(failure, "incorrect")
+    return {"chain_id": chain.chain_id, "problem_id": chain.problem_id, "verdict": word, "failure": failure, **checks}
+
+
+def replay(chain: Chain) -> tuple[list[Step], object]:
+    """Run every call of the chain again from the model's text; the steps, and the state that they leave."""
+    toolkit = TOOLKITS[chain.toolkit]
+    try:
+        state = toolkit.open(chain.question)
+    except ToolError:  # a problem that its toolkit refuses; no chain on it can be reproduced
+        return [], None
+    return [run_call(step.text, toolkit.tools, state) for step in chain.steps], state
+
+
+def _reproduced(chain: Chain, replayed: list[Step]) -> bool:
+    """Whether the record is what the agent would write: the same results and errors, `Finish` last, its answer kept."""
+    answers = [step.result for step in replayed if not step.error and step.call.tool == "Finish"]
+    same = [(s.result, s.error, s.failure) for s in replayed] == [(s.result, s.error, s.failure) for s in chain.steps]
+    if chain.stop != "finish":
+        return same and not answers and not chain.answer
+    return same and answers == [chain.answer] and not replayed[-1].error and replayed[-1].call.tool == "Finish"
+
+
+def _grounded(chain: Chain, worked: list[Step], state: object, tolerance: Fraction) -> bool:
+    """Whether the answer is a tool's result, or what a deduction rests on: right by a guess is not correct."""
+    if state is None:
+        return any(equal(chain.answer, step.result, chain.task, tolerance) for step in worked)
+    return any(equal(chain.answer, label, chain.task) and state.rests_on(label) for label in LABELS)
+
+
+def _results_used(chain: Chain, worked: list[Step], state: object) -> bool:
+    """Whether every result went into the answer. An Unknown rests on all that was derived."""
+    if state is None:
+        return results_used(worked, canonical_number(chain.answer))
+    if state.goal is None or equal(chain.answer, "Unknown", chain.task):
+        return True
+    needed = {state.goal, state.goal.negated()}
+    for literal in reversed(state.derived):
+        if literal not in needed:
+            return False
+        for conditions in state.theory.instances[literal]:
+            needed.update(conditions if state.known.issuperset(conditions) else ())
+    return True
+
+
+def _failure(chain: Chain, checks: dict[str, bool], right: bool | None) -> str:
+    """What explains the verdict, the first that applies; empty for a correct chain."""
+    if not chain.steps or chain.stop == "max_tokens":
+        return "no_answer"
+    if chain.stop == "max_errors":
+        return chain.steps[-1].failure or "ungrounded"
+    if chain.stop == "max_steps":
+        last = [step.call or step.text for step in chain.steps[-3:]]
+        return "repeated_call" if len(last) == 3 and last[0] == last[1] == last[2] else "out_of_steps"
+    if not checks["reproduced"]:
+        return "ungrounded"
+    if not checks["called"]:
+        return "no_tool_call"
+    if right is None:
+        return "undecided"
+    if not right:
+        return "wrong_answer"
+    return "" if checks["grounded"] else "ungrounded"

@@ -1,0 +1,80 @@
+"""Which chains are correct, and what explains the others.
+
+In: data/chains.jsonl. Out: data/verdicts.jsonl, metrics/verify.json. Run: python -m stages.verify
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+
+from stages import params, schema
+from stages.chain import FAILURES, chain_from_row
+from stages.params import InputError
+from stages.problems.problem import TASKS
+from stages.tools import TOOLKITS
+from stages.verdict import verdict
+
+CHAINS, VERDICTS, METRICS = "data/chains.jsonl", "data/verdicts.jsonl", "metrics/verify.json"
+
+
+def verdicts(rows: list[dict], tolerance: float) -> list[dict]:
+    """One verdict a chain, in the order of their ids. A row whose columns contradict each other is not reproduced.
+
+    Raises:
+        InputError: a chain names a toolkit that does not exist.
+    """
+    made = []
+    for row in sorted(rows, key=lambda row: row["chain_id"]):
+        if row["toolkit"] not in TOOLKITS:
+            known = ", ".join(TOOLKITS)
+            raise InputError(f"{CHAINS}: chain {row['chain_id']}: no toolkit {row['toolkit']!r}; known: {known}")
+        chain = chain_from_row(row)
+        agrees = {**chain.row(), "chain_id": row["chain_id"]} == row
+        made.append({**verdict(chain, tolerance, agrees), "chain_id": row["chain_id"]})
+    return made
+
+
+def metrics(rows: list[dict], made: list[dict]) -> dict:
+    """Counts of verdicts and failures, the share of correct chains by task, and how often each check fired.
+
+    A check that fires on many finished chains with the right answer (`right`) finds luck, or is itself wrong.
+    """
+    tasks = {row["chain_id"]: row["task"] for row in rows}
+    counts = Counter(row["verdict"] for row in made)
+    failures = Counter(row["failure"] for row in made)
+    shares = {
+        task: [row["verdict"] == "correct" for row in made if tasks[row["chain_id"]] == task]
+        for task in TASKS
+        if task in tasks.values()
+    }
+    finished = [row for row in made if row["finished"]]
+    checks = [name for name in (*schema.HARD_CHECKS, *schema.SOFT_CHECKS) if name not in ("finished", "answer_right")]
+    return {
+        "chains": len(made),
+        **{word: counts[word] for word in schema.VERDICTS},
+        "correct_share": {task: sum(correct) / len(correct) for task, correct in shares.items()},
+        "failures": {name: failures[name] for name in FAILURES},
+        "checks": {
+            name: {
+                "right": sum(row["answer_right"] and not row[name] for row in finished),
+                "other": sum(not row["answer_right"] and not row[name] for row in finished),
+            }
+            for name in checks
+        },
+    }
+
+
+def main() -> None:
+    argparse.ArgumentParser(prog="python -m stages.verify", description=__doc__.split("\n")[0]).parse_args()
+    from stages.files import write_metrics
+
+    tolerance = params.load().verify.tolerance
+    rows = schema.read(CHAINS, "chains")
+    made = verdicts(rows, tolerance)
+    schema.write(VERDICTS, made, "verdicts")
+    write_metrics(METRICS, metrics(rows, made))
+
+
+if __name__ == "__main__":
+    params.run(main)

@@ -1,0 +1,321 @@
+"""Verdicts: what makes a chain correct, each way it fails to be, and each check with a firing and a silent chain."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stages import schema
+from stages.agent import Attempt, Reply
+from stages.chain import FAILURES, chain_from_row
+from stages.params import InputError
+from stages.problems import builtin
+from stages.problems.problem import Problem
+from stages.verdict import verdict
+from stages.verify import metrics, verdicts
+
+ROOT = Path(__file__).resolve().parent.parent
+PENS = Problem("p/1", "math", "arithmetic", "p", "A box holds 12 pens. How many pens are 7 boxes and 3 pens?", "87")
+RED = Problem(
+    "p/2",
+    "logic",
+    "deduction",
+    "p",
+    "Leo is a rompus. Each rompus is a zumpus. Each zumpus is not red. Each wug is red. Is it true that Leo is red?",
+    "False",
+)
+BLUE = replace(RED, id="p/3", question=RED.question.replace("Leo is red?", "Leo is blue?"), gold="Unknown")
+RIGHT = ["Multiply(a=12, b=7)", "Add(a=84, b=3)", 'Finish(answer="87")']
+DERIVED = ['Derive(fact="Leo is a zumpus")', 'Derive(fact="Leo is not red")', 'Finish(answer="False")']
+
+
+def chain(problem, texts, max_steps=14, max_errors=3, cut=False, sample=0):
+    """The chain that the agent makes of these turns; `cut`: the last one was ended by the token limit."""
+    attempt = Attempt(problem, max_steps, max_errors, examples=0, teacher="t", sample=sample)
+    for index, text in enumerate(texts):
+        assert not attempt.stop, f"the chain ended before {text}"
+        attempt.advance(Reply(text, cut=cut and index == len(texts) - 1))
+    assert attempt.stop
+    return attempt.chain()
+
+
+def judged(problem, texts, tolerance=0.0, **limits):
+    return verdict(chain(problem, texts, **limits), tolerance)
+
+
+@pytest.mark.parametrize(("problem", "texts"), [(PENS, RIGHT), (RED, DERIVED)])
+def test_a_right_answer_reached_by_calls_is_correct(problem, texts):
+    row = judged(problem, texts)
+    assert (row["verdict"], row["failure"]) == ("correct", "")
+    assert all(row[check] is True for check in schema.HARD_CHECKS + schema.SOFT_CHECKS)
+    assert list(row) == list(schema.DOORS["verdicts"].columns)
+
+
+@pytest.mark.parametrize(
+    ("problem", "texts", "failure"),
+    [
+        (PENS, ["Add(a=84, b=4)", 'Finish(answer="88")'], "wrong_answer"),
+        (PENS, ['Finish(answer="87")'], "no_tool_call"),
+        (PENS, ['Reasoning(thought="12 * 7 + 3 = 87")', 'Finish(answer="87")'], "no_tool_call"),
+        (PENS, ["Divide(a=1, b=0)", 'Finish(answer="87")'], "no_tool_call"),
+        (PENS, ['Finish(answer="88")'], "no_tool_call"),
+        (PENS, ["Multiply(a=12, b=7)", 'Finish(answer="87")'], "ungrounded"),
+        (PENS, ["Multiply(a=12, b=7)", 'Finish(answer="about ninety")'], "undecided"),
+        (RED, ['Recall(about="Leo")', 'Finish(answer="False")'], "ungrounded"),
+        (RED, [*DERIVED[:1], 'Finish(answer="False")'], "ungrounded"),
+        (RED, [*DERIVED[:2], 'Finish(answer="True")'], "wrong_answer"),
+        (RED, [*DERIVED[:2], 'Finish(answer="maybe")'], "undecided"),
+        (BLUE, ['Recall(about="Leo")', 'Finish(answer="Unknown")'], "ungrounded"),
+        (BLUE, ['Recall(about="Leo")', 'Finish(answer="False")'], "wrong_answer"),
+    ],
+)
+def test_a_finished_chain_that_is_not_correct_says_why(problem, texts, failure):
+    row = judged(problem, texts)
+    assert row["failure"] == failure
+    assert row["verdict"] == ("undecided" if failure == "undecided" else "incorrect")
+
+
+def test_unknown_is_correct_once_nothing_that_matters_can_be_derived():
+    assert judged(BLUE, [DERIVED[0], 'Finish(answer="Unknown")'])["verdict"] == "correct"
+
+
+@pytest.mark.parametrize(
+    ("text", "failure"),
+    [
+        ("I would add them.", "malformed_call"),
+        ("Sum(a=1, b=2)", "unknown_tool"),
+        ('Add(a="1", b=2)', "bad_arguments"),
+        ("Divide(a=1, b=0)", "tool_error"),
+    ],
+)
+def test_too_many_failed_calls_are_explained_by_the_last(text, failure):
+    row = judged(PENS, ["Multiply(a=12, b=7)", "nonsense", "nonsense", text])
+    assert (row["verdict"], row["failure"], row["finished"]) == ("incorrect", failure, False)
+    assert row["reproduced"] and not row["valid_calls"]
+
+
+def test_running_out_of_steps_is_told_from_repeating_oneself():
+    one, two = "Add(a=1, b=2)", "Add(a=2, b=2)"
+    assert judged(PENS, [two, one, one, one], max_steps=4)["failure"] == "repeated_call"
+    assert judged(PENS, [one, "Add( a=1, b=2 )", one], max_steps=3)["failure"] == "repeated_call"
+    assert judged(PENS, [one, one, two, one], max_steps=4)["failure"] == "out_of_steps"
+    assert judged(PENS, [two, one, one], max_steps=3)["failure"] == "out_of_steps"
+    assert judged(PENS, [one, one], max_steps=2)["failure"] == "out_of_steps"
+
+
+def test_a_turn_that_was_cut_gave_no_answer():
+    row = judged(PENS, [RIGHT[0], "Add(a=84, b=3"], cut=True)
+    assert (row["verdict"], row["failure"], row["reproduced"]) == ("incorrect", "no_answer", True)
+
+
+def test_an_answer_before_the_cut_stands():
+    assert judged(PENS, RIGHT, cut=True)["verdict"] == "correct"
+
+
+def test_a_failed_call_that_is_put_right_does_not_spoil_a_chain():
+    row = judged(PENS, [RIGHT[0], "Add(a=84, b=3", "Plus(a=84, b=3)", *RIGHT[1:]])
+    assert row["verdict"] == "correct" and not row["valid_calls"]
+
+
+def test_tolerance_decides_how_near_is_right():
+    third = replace(PENS, question="What is 10 divided by 3?", gold="3.33")
+    texts = ["Divide(a=10, b=3)", 'Finish(answer="10/3")']
+    assert judged(third, texts)["failure"] == "wrong_answer"
+    assert judged(third, texts, tolerance=0.01)["verdict"] == "correct"
+
+
+@pytest.mark.parametrize("source", ["builtin/math", "builtin/logic"])
+@pytest.mark.parametrize("variant", ["plain", "long"])
+def test_every_reference_solution_is_correct_and_clean(source, variant):
+    for problem in builtin.problems(source, "train", 60, seed=3, variant=variant):
+        row = judged(problem, [call.text() for call in problem.solution], max_steps=40)
+        assert row["verdict"] == "correct", problem
+        assert row["valid_calls"] and row["results_used"] and row["numbers_grounded"], problem
+
+
+def row_of(problem, texts):
+    return json.loads(json.dumps(chain(problem, texts).row()))
+
+
+def changed(row, path, value):
+    row = json.loads(json.dumps(row))
+    part = row
+    for key in path[:-1]:
+        part = part[key]
+    assert part[path[-1]] != value
+    part[path[-1]] = value
+    return row
+
+
+FAILING = [RIGHT[0], "Divide(a=1, b=0)", *RIGHT[1:]]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("steps", 0, "result"), "85"),
+        (("steps", 0, "text"), "Multiply(a=12, b=8)"),
+        (("steps", 0, "tool"), "Add"),
+        (("steps", 0, "arguments"), {"a": "12", "b": "8"}),
+        (("steps", 1, "error"), "Error: no"),
+        (("steps", 1, "failure"), "bad_arguments"),
+        (("steps", 3, "text"), 'Finish(answer="86")'),
+        (("steps", 3, "result"), "86"),
+        (("messages", 3, "content"), "85"),
+        (("messages", 2, "content"), "Multiply(a=12, b=8)"),
+        (("messages",), [{"role": "user", "content": "x"}]),
+        (("answer",), "87.0"),
+        (("stop",), "max_steps"),
+    ],
+)
+def test_a_record_that_was_changed_is_not_correct(path, value):
+    row = row_of(PENS, FAILING)
+    assert verdicts([row], 0.0)[0]["verdict"] == "correct"
+    made = verdicts([changed(row, path, value)], 0.0)[0]
+    assert made["verdict"] == "incorrect" and not made["reproduced"]
+    assert made["chain_id"] == row["chain_id"]
+
+
+def test_every_changed_result_of_a_deduction_is_noticed():
+    row = row_of(RED, ['Recall(about="Leo")', *DERIVED])
+    for index in range(4):
+        made = verdicts([changed(row, ("steps", index, "result"), "Leo is a wug")], 0.0)[0]
+        assert made["verdict"] == "incorrect" and not made["reproduced"]
+
+
+def test_a_dropped_or_repeated_step_is_noticed():
+    kept = chain(RED, DERIVED)
+    for steps in (kept.steps[1:], kept.steps[:1] + kept.steps, (*kept.steps, kept.steps[-1]), kept.steps[:-1]):
+        made = verdict(replace(kept, steps=steps), 0.0)
+        assert made["verdict"] == "incorrect" and not made["reproduced"]
+
+
+def test_every_chain_starts_from_a_fresh_state():
+    first = verdict(chain(RED, DERIVED), 0.0)
+    assert verdict(chain(RED, DERIVED), 0.0) == first
+    assert judged(RED, ['Recall(about="Leo")', *DERIVED[1:]])["failure"] == "ungrounded"
+
+
+@pytest.mark.parametrize(
+    ("check", "problem", "firing"),
+    [
+        ("valid_calls", PENS, ["Divide(a=1, b=0)", *RIGHT]),
+        ("not_repeated", PENS, [RIGHT[0], *RIGHT]),
+        ("not_repeated", RED, ['Recall(about="Leo")', 'Recall(about="Leo")', *DERIVED]),
+        ("results_used", PENS, ["Add(a=12, b=7)", *RIGHT]),
+        ("results_used", PENS, ["Add(a=84, b=3)", RIGHT[0], RIGHT[2]]),
+        ("numbers_grounded", PENS, ["Multiply(a=13, b=7)", "Subtract(a=91, b=4)", RIGHT[2]]),
+        ("numbers_grounded", PENS, ['Calculate(expression="(8+5)*7-4")', RIGHT[2]]),
+    ],
+)
+def test_a_soft_check_fires_and_leaves_the_verdict(check, problem, firing):
+    row = judged(problem, firing)
+    assert row["verdict"] == "correct" and not row[check]
+
+
+def test_equal_results_of_different_calls_are_no_repetition():
+    assert judged(PENS, ["Multiply(a=42, b=2)", *RIGHT])["not_repeated"]
+
+
+def test_a_deduction_that_leads_nowhere_is_an_unused_result():
+    both = replace(RED, question="Each rompus is tall. " + RED.question)
+    assert not judged(both, ['Derive(fact="Leo is tall")', *DERIVED])["results_used"]
+    assert judged(both, DERIVED)["results_used"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "Multiply(a=1200, b=0.3)",  # thousands separator, 30 %
+        "Multiply(a=1200, b=1.3)",  # 30 % more
+        "Multiply(a=1200, b=0.7)",  # 30 % less
+        "Percent(percent=70, of=1200)",
+        "Divide(a=1200, b=3)",  # a third
+        "Multiply(a=1200, b=0.25)",  # a quarter
+        "Multiply(a=1200, b=2)",  # twice
+        "Add(a=-1200, b=1)",
+        "Multiply(a=2/5, b=1200)",
+        'SolveLinear(equation="3*x = 1200", unknown="x")',
+    ],
+)
+def test_numbers_that_the_question_means_are_grounded(call):
+    question = "A third of 1,200 is cut by 30% and a quarter, twice, and 2/5 of it."
+    problem = replace(PENS, question=question)
+    assert judged(problem, [call, 'Finish(answer="1")'])["numbers_grounded"]
+
+
+def test_a_row_names_the_toolkit_that_does_not_exist():
+    with pytest.raises(InputError, match="chain p/1#0-.*: no toolkit 'algebra'; known: arithmetic, deduction"):
+        verdicts([changed(row_of(PENS, RIGHT), ("toolkit",), "algebra")], 0.0)
+
+
+def test_verdicts_come_in_the_order_of_ids_and_are_counted():
+    rows = [row_of(RED, DERIVED), row_of(PENS, RIGHT), row_of(PENS, [RIGHT[0], 'Finish(answer="87")'])]
+    rows += [row_of(BLUE, [*DERIVED[:1], 'Finish(answer="perhaps")'])]
+    made = verdicts(rows, 0.0)
+    assert [row["chain_id"] for row in made] == sorted(row["chain_id"] for row in rows)
+    counted = metrics(rows, made)
+    assert (counted["correct"], counted["incorrect"], counted["undecided"]) == (2, 1, 1)
+    assert counted["correct_share"] == {"math": 0.5, "logic": 0.5}
+    assert list(counted["failures"]) == list(FAILURES)
+    assert {name: count for name, count in counted["failures"].items() if count} == {"ungrounded": 1, "undecided": 1}
+    assert counted["checks"]["grounded"] == {"right": 1, "other": 1}
+    assert counted["checks"]["reproduced"] == {"right": 0, "other": 0}
+
+
+def test_rows_read_from_disk_are_judged_like_the_chains_in_memory(tmp_path):
+    made = chain(PENS, FAILING)
+    schema.write(tmp_path / "chains.jsonl", [made.row()], "chains")
+    (row,) = schema.read(tmp_path / "chains.jsonl", "chains")
+    assert verdicts([row], 0.0) == [verdict(made, 0.0)] == [verdict(chain_from_row(row), 0.0)]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A project folder with chains, beside which the stage is run as a user runs it."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    rows = [row_of(PENS, RIGHT), row_of(RED, DERIVED)]
+    schema.write(tmp_path / "data/chains.jsonl", rows, "chains")
+    return tmp_path
+
+
+def run(folder, *arguments):
+    command = [sys.executable, "-m", "stages.verify", *arguments]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, env={"PATH": "", "PYTHONPATH": str(ROOT)}
+    )
+
+
+def test_the_stage_writes_the_same_bytes_each_time(folder):
+    assert run(folder).returncode == 0
+    first = [(folder / name).read_bytes() for name in ("data/verdicts.jsonl", "metrics/verify.json")]
+    assert run(folder).returncode == 0
+    assert first == [(folder / name).read_bytes() for name in ("data/verdicts.jsonl", "metrics/verify.json")]
+    assert json.loads(first[1])["correct"] == 2
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        (lambda text: text.replace('"gold": "87", ', "", 1), "column gold"),
+        (lambda text: text + '{"chain_id": \n', "line 3"),
+        (lambda text: text.replace('"sample": 0', '"sample": "0"', 1), "column sample"),
+    ],
+)
+def test_a_bad_chains_file_is_one_line_and_nothing_is_lost(folder, spoil, named):
+    run(folder)
+    before = (folder / "data/verdicts.jsonl").read_bytes()
+    (folder / "data/chains.jsonl").write_text(spoil((folder / "data/chains.jsonl").read_text()))
+    ended = run(folder)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: data/chains.jsonl: ") and ended.stderr.count("\n") == 1
+    assert named in ended.stderr
+    assert (folder / "data/verdicts.jsonl").read_bytes() == before
+
+
+def test_help_is_there():
+    assert "usage: python -m stages.verify" in run(ROOT, "--help").stdout

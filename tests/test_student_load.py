@@ -1,0 +1,104 @@
+"""Students on disk: plain folders, replaced whole, refused with one line when they cannot be used."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from students import byte_tokenizer, random_model, student_folder
+
+from stages.params import InputError
+from stages.student.load import load_student, load_tokenizer, pick_device, positions, save_student
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return student_folder(tmp_path_factory.mktemp("student") / "qwen", "qwen")
+
+
+def copied(folder, to):
+    to.mkdir()
+    for file in folder.iterdir():
+        (to / file.name).write_bytes(file.read_bytes())
+    return to
+
+
+def test_a_folder_is_loaded_as_it_was_saved(folder, tmp_path):
+    model, tokenizer = load_student(folder)
+    save_student(model, tokenizer, tmp_path / "again")
+    assert (tmp_path / "again/model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+    assert positions(model) == 4096
+
+
+def test_a_student_that_is_not_there_is_one_error(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match="train.student: cannot load .*nowhere"):
+        load_student(tmp_path / "nowhere")
+
+
+def test_pickled_weights_are_refused(folder, tmp_path):
+    place = copied(folder, tmp_path / "pickled")
+    (place / "model.safetensors").unlink()
+    torch.save(random_model("qwen", byte_tokenizer("qwen")).state_dict(), place / "pytorch_model.bin")
+    with pytest.raises(InputError, match="cannot load .*safetensors"):
+        load_student(place)
+
+
+def test_torn_weights_are_one_error(folder, tmp_path):
+    place = copied(folder, tmp_path / "torn")
+    (place / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:500])
+    with pytest.raises(InputError, match="cannot load .*torn"):
+        load_student(place)
+
+
+def test_code_beside_the_weights_is_never_run(folder, tmp_path):
+    place = copied(folder, tmp_path / "code")
+    config = json.loads((place / "config.json").read_text())
+    config |= {"model_type": "evil", "auto_map": {"AutoConfig": "evil.Config", "AutoModelForCausalLM": "evil.Model"}}
+    (place / "config.json").write_text(json.dumps(config))
+    (place / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with pytest.raises(InputError, match="cannot load"):
+        load_student(place)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_tokenizer_without_chat_template_is_refused(folder, tmp_path):
+    place = copied(folder, tmp_path / "silent")
+    (place / "chat_template.jinja").unlink()
+    with pytest.raises(InputError, match="no chat template"):
+        load_tokenizer(place)
+
+
+def test_a_tokenizer_larger_than_the_model_is_refused(folder, tmp_path):
+    place = copied(folder, tmp_path / "larger")
+    tokenizer = byte_tokenizer("qwen")
+    tokenizer.add_tokens([f"extra{number}" for number in range(9)])
+    tokenizer.save_pretrained(place)
+    with pytest.raises(InputError, match="they do not belong"):
+        load_student(place)
+
+
+def test_saving_replaces_the_whole_folder(folder, tmp_path):
+    model, tokenizer = load_student(folder)
+    place = tmp_path / "models" / "sft"
+    place.mkdir(parents=True)
+    (place / "stale.bin").write_text("old")
+    (tmp_path / "models/.sft.part").mkdir()  # what a killed run leaves
+    save_student(model, tokenizer, place)
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["sft"]
+    assert not (place / "stale.bin").exists() and load_student(place)
+
+
+def test_an_unwritable_place_keeps_the_old_student(folder, tmp_path):
+    model, tokenizer = load_student(folder)
+    (tmp_path / "models").write_text("a file, no folder")
+    with pytest.raises(InputError, match="models/sft: not written: .*; make room or allow writing"):
+        save_student(model, tokenizer, tmp_path / "models" / "sft")
+
+
+def test_a_gpu_that_is_not_there_is_one_error(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert pick_device("auto") == "cpu"
+    with pytest.raises(InputError, match="runtime.device is cuda"):
+        pick_device("cuda")

@@ -1,0 +1,133 @@
+"""The from-scratch student's tokenizer: one id a word, no text lost, equal bytes for equal conversations."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from stages.params import InputError
+from stages.student.tokenizer import END, TOOL, USER, train_tokenizer
+
+TALK = [
+    {"role": "system", "content": "Xylophones are named here only."},
+    {"role": "user", "content": "Leo is a rompus. Each rompus is not red. Is it true that Leo is red?"},
+    {"role": "assistant", "content": 'Derive(fact="Leo is not red")'},
+    {"role": "user", "content": "Leo is not red"},
+    {"role": "assistant", "content": 'Finish(answer="False")'},
+]
+SUMS = [
+    {"role": "user", "content": "Tom's box costs $12 and holds 3.5 pens. How many pens are 1200 boxes, at 50% off?"},
+    {"role": "assistant", "content": "Add(a=3.5, b=-12)"},
+    {"role": "user", "content": "-8.5"},
+    {"role": "assistant", "content": 'Finish(answer="-8.5")'},
+]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_tokenizer([TALK, SUMS] * 3, 1000)
+
+
+def ids(tokenizer, text):
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def test_a_word_has_one_id_wherever_it_stands(tokenizer):
+    (leo,) = ids(tokenizer, "Leo")
+    for text in ("Leo is red", "a Leo", 'Derive(fact="Leo is red")', "$12 Leo?", "(Leo)", "red. Leo"):
+        assert ids(tokenizer, text).count(leo) == 1
+
+
+def test_a_number_has_the_same_ids_wherever_it_stands(tokenizer):
+    number = ids(tokenizer, "1234567")
+    assert tokenizer.convert_ids_to_tokens(number) == ["12", "##34", "##56", "##7"]
+    for text in ("Add(a=1234567, b=1)", "$1234567.", '"1234567"'):
+        found = ids(tokenizer, text)
+        assert any(found[at : at + 4] == number for at in range(len(found)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Derive(fact="Leo is not red")',
+        "Add(a=3.5, b=-12)",
+        "Divide(a=10/3, b=1200)",
+        'Finish(answer="True")',
+        'Calculate(expression="(3 + 4) * 2")',
+        'Entails(premises=["a b", "c"], goal="d")',
+        "Tom's box costs $12 (or 50% more), 3.5 each; why?",
+        'Nothing is said about "fep".',
+    ],
+)
+def test_canonical_text_comes_back(tokenizer, text):
+    assert tokenizer.decode(ids(tokenizer, text)) == text
+
+
+@given(st.text(max_size=60))
+@example("  two  spaces \n\n\t and ## marks ### ##a _x_ \u00e9\u4e2d\U0001f600 \x00")
+@example('a "b" c ," d( e (f=3,g="h, i=')
+def test_any_text_comes_back(tokenizer, text):
+    assert tokenizer.decode(ids(tokenizer, text)) == text
+
+
+def test_calls_are_short(tokenizer):
+    assert tokenizer.tokenize('Finish(answer="False")') == ["Finish", '(answer="', "False", '")']
+
+
+def test_a_word_beyond_the_limit_is_one_unknown_token(tokenizer):
+    assert ids(tokenizer, "a" * 5000) == [tokenizer.unk_token_id]
+
+
+def test_system_messages_are_not_read_and_replies_are_marked(tokenizer):
+    text = tokenizer.apply_chat_template(TALK, tokenize=False)
+    assert text.startswith(USER + "Leo is a rompus.") and "Xylophones" not in text
+    assert text.count(TOOL) == 1 and f"{TOOL}Leo is not red{END}" in text
+    assert "Xylophones" not in tokenizer.get_vocab()
+    asked = tokenizer.apply_chat_template(TALK[:2], tokenize=False, add_generation_prompt=True)
+    assert text.startswith(asked)
+
+
+def test_the_saved_folder_is_an_ordinary_tokenizer(tokenizer, tmp_path):
+    from transformers import AutoTokenizer
+
+    tokenizer.save_pretrained(tmp_path)
+    loaded = AutoTokenizer.from_pretrained(tmp_path, trust_remote_code=False)
+    assert loaded.apply_chat_template(TALK)["input_ids"] == tokenizer.apply_chat_template(TALK)["input_ids"]
+    assert loaded.eos_token == END and loaded.pad_token not in (None, END)
+
+
+def test_equal_conversations_give_equal_bytes(tokenizer, tmp_path):
+    train_tokenizer([TALK, SUMS] * 3, 1000).save_pretrained(tmp_path / "a")
+    tokenizer.save_pretrained(tmp_path / "b")
+    for file in (tmp_path / "a").iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
+
+
+def test_pieces_do_not_depend_on_the_hash_seed():
+    code = (
+        "from collections import Counter; from stages.student.tokenizer import _vocabulary\n"
+        "print(_vocabulary(Counter(f'{a}om{b}us' for a in 'rstz' for b in 'bpv'), 600))"
+    )
+    made = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(made) == 1 and "'##ompus'" in made.pop()
+
+
+def test_rare_words_are_made_of_pieces_that_other_words_have():
+    words = [[{"role": "user", "content": f"{a}om{b}us"}] for a in "rstz" for b in "bpv"]
+    tokenizer = train_tokenizer(words, 600)
+    assert len(tokenizer) <= 600
+    assert len(tokenizer.tokenize("romvus")) < len("romvus")
+
+
+def test_a_vocabulary_without_room_for_bytes_is_refused():
+    with pytest.raises(InputError, match=r"train\.tiny\.vocabulary is 100; .* need \d+"):
+        train_tokenizer([TALK], 100)

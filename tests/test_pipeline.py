@@ -1,0 +1,306 @@
+"""The pipeline as its users run it: a git repository, `dvc repro`, a change, `dvc repro` again.
+
+Real DVC, real git, all five stages on a small params.yaml in a temporary clone. The tests share one project and follow
+each other: each starts from the up-to-date pipeline that the one before left, and leaves one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+STAGES = ["generate", "train@base", "verify", "pair", "train@sft", "train@dpo", "eval"]
+
+
+class Project:
+    """A clone with the small parameters; `STEPCALL_JOURNAL` and the like are unset, as for a newcomer."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        # The folder of this Python first, so that `dvc` and `python -m stages...` are the ones under test.
+        self.env = {key: value for key, value in os.environ.items() if not key.startswith(("STEPCALL", "DVC"))}
+        self.env |= {"PATH": f"{Path(sys.executable).parent}:{self.env['PATH']}", "GIT_CONFIG_GLOBAL": "/dev/null"}
+        self.env |= {
+            f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+        }
+
+    def run(self, *command: str, ok: bool = True) -> str:
+        done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True)
+        output = done.stdout + done.stderr
+        assert not ok or done.returncode == 0, output
+        return output
+
+    def repro(self, *arguments: str) -> list[str]:
+        """The stages that ran, in order."""
+        return re.findall(r"Running stage '([^']+)'", self.run("dvc", "repro", *arguments))
+
+    def changed(self) -> set[str]:
+        """The stages that `dvc repro` would run now, not counting those that only follow from them."""
+        return set(re.findall(r"^([a-z@]+):$", self.run("dvc", "status"), re.M))
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        text = (self.folder / name).read_text()
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}"
+        (self.folder / name).write_text(text.replace(old, new))
+
+    def metrics(self, name: str) -> dict:
+        return json.loads((self.folder / "metrics" / name).read_text())
+
+    def journal(self) -> list[str]:
+        """The keys of the calls in the live journal, as often as they stand there."""
+        lines = [line for path in (self.folder / ".journal").glob("*.jsonl") for line in path.read_text().split("\n")]
+        return [row["key"] for row in map(json.loads, filter(None, lines)) if "key" in row]
+
+    def commit(self, message: str) -> None:
+        self.run("git", "add", "-A")
+        self.run("git", "commit", "-qm", message)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """The project's files as they stand, committed, and run once."""
+    folder = tmp_path_factory.mktemp("project") / "stepcall"
+    files = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    for name in filter(None, files.split("\0")):
+        if (ROOT / name).is_file() and not name.startswith("metrics/") and name != "dvc.lock":
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    shutil.copyfile(ROOT / "tests" / "small.yaml", folder / "params.yaml")
+    project = Project(folder)
+    project.run("git", "init", "-q")
+    project.commit("The project")
+    assert sorted(project.repro()) == sorted(STAGES)
+    project.commit("First run")
+    return project
+
+
+def test_every_stage_leaves_its_outputs_and_metrics(project):
+    for name in ("chains", "verdicts", "pairs", "predictions"):
+        assert (project.folder / "data" / f"{name}.jsonl").stat().st_size > 0
+    for model in ("base", "sft", "dpo"):
+        files = {path.name for path in (project.folder / "models" / model).iterdir()}
+        assert {"config.json", "model.safetensors", "tokenizer.json"} <= files
+        assert not [name for name in files if name.endswith((".bin", ".pt", ".pkl"))]
+        assert project.metrics(f"train/{model}.json")["trained_token_share"] == 1.0
+    assert project.metrics("generate.json")["chains"] == 72
+    assert set(project.metrics("eval.json")["gain"]) == {"math", "logic", "all"}
+
+
+def test_nothing_that_is_made_is_in_git(project):
+    tracked = project.run("git", "ls-files", "data", "models", ".journal", ".dvc-store").split()
+    assert tracked == []
+    assert project.run("git", "status", "--short") == ""
+
+
+def test_a_second_run_does_nothing(project):
+    assert project.repro() == []
+
+
+def test_data_sets_reads_every_file(project):
+    import datasets
+
+    for name in ("chains", "verdicts", "pairs", "predictions"):
+        path = project.folder / "data" / f"{name}.jsonl"
+        rows = datasets.load_dataset(
+            "json", data_files=str(path), split="train", cache_dir=str(project.folder.parent / "hf")
+        )
+        assert len(rows) == path.read_bytes().count(b"\n")
+
+
+def test_only_what_a_stage_reads_is_in_its_deps_and_all_of_it(project):
+    """The first-party files that a stage loads are files that it depends on, so no edit is missed."""
+    import yaml
+
+    stages = yaml.safe_load((project.folder / "dvc.lock").read_text())["stages"]
+    spy = (
+        "import atexit, os, runpy, sys\n"
+        "here = os.path.join(os.getcwd(), 'stages') + os.sep\n"
+        "def tell():\n"
+        "    files = {getattr(m, '__file__', None) or '' for m in list(sys.modules.values())}\n"
+        "    print('LOADED', *sorted(os.path.relpath(f) for f in files if f.startswith(here)))\n"
+        "atexit.register(tell)\n"
+        "sys.argv[:] = sys.argv[1:]\n"
+        "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)\n"
+    )
+    for name in STAGES:
+        command = stages[name]["cmd"].split()
+        assert command[:2] == ["python", "-m"]
+        output = project.run(sys.executable, "-c", spy, *command[2:])
+        loaded = {f"{command[2].replace('.', '/')}.py"}
+        loaded |= set(re.search(r"^LOADED(.*)$", output, re.M).group(1).split())
+        deps = {dep["path"] for dep in stages[name]["deps"]}
+        missing = {path for path in loaded if path not in deps and not any(path.startswith(f"{dep}/") for dep in deps)}
+        assert missing - {"stages/__init__.py"} == set(), name
+        # `train` lists its code once for the three students, so that sft and dpo list what only the base runs.
+        idle = {dep for dep in deps if dep.endswith(".py")} - loaded
+        assert idle <= {"stages/student/tiny.py", "stages/student/tokenizer.py"}, f"{name} lists code it does not run"
+    assert project.run("git", "status", "--short") == ""  # the same bytes as under DVC
+    assert project.changed() == set()
+
+
+def test_how_to_run_changes_nothing(project):
+    project.edit("params.yaml", "concurrency: 8", "concurrency: 3")
+    assert project.repro() == []
+
+
+def test_a_comment_in_eval_runs_eval_alone(project):
+    project.edit("stages/eval.py", "\nfrom __future__", "\n# A comment.\nfrom __future__")
+    assert project.repro() == ["eval"]
+
+
+def test_beta_trains_dpo_again_and_evaluates(project):
+    project.edit("params.yaml", "beta: 0.1", "beta: 0.3")
+    before = project.journal()
+    assert project.repro() == ["train@dpo", "eval"]
+    assert project.journal() == before
+    project.commit("beta 0.3")
+    diff = json.loads(project.run("dvc", "params", "diff", "HEAD~1", "--json"))
+    assert (
+        diff["params.yaml"]["train.dpo.beta"] == {"old": 0.1, "new": 0.3, "diff": 0.2}
+        or diff["params.yaml"]["train.dpo.beta"]["new"] == 0.3
+    )
+    assert "metrics/train/dpo.json" in project.run("dvc", "metrics", "diff", "HEAD~1", "--json")
+
+
+def test_pairing_asks_the_teacher_nothing(project):
+    before = project.journal()
+    project.edit(
+        "params.yaml", "  per_problem: 2\n  seed: 1\n  max_length", "  per_problem: 1\n  seed: 1\n  max_length"
+    )
+    assert project.repro() == ["pair", "train@dpo", "eval"]
+    assert project.journal() == before
+
+
+def test_more_samples_ask_for_the_missing_ones_only(project):
+    before = project.journal()
+    chains = (project.folder / "data/chains.jsonl").read_text()
+    project.edit("params.yaml", "samples: 3", "samples: 4")
+    assert project.repro("generate") == ["generate"]
+    after = project.journal()
+    assert after[: len(before)] == before or set(before) < set(after)
+    assert len(set(after)) == len(after), "a call was asked twice"
+    new = project.metrics("generate.json")
+    assert new["chains"] == 96 and new["teacher_calls"] == len(after) - len(before)
+    assert set(chains.split("\n")) <= set((project.folder / "data/chains.jsonl").read_text().split("\n"))
+    project.edit("params.yaml", "samples: 4", "samples: 3")
+    assert project.repro("generate") == ["generate"]
+    assert project.journal() == after
+    assert (project.folder / "data/chains.jsonl").read_text() == chains
+
+
+def test_the_way_back_to_an_old_temperature_asks_nothing(project):
+    before = project.journal()
+    project.edit("params.yaml", "temperature: 1.0", "temperature: 0.5")
+    assert project.repro("generate") == ["generate"]
+    there = project.journal()
+    assert len(there) > len(before)
+    project.edit("params.yaml", "temperature: 0.5", "temperature: 1.0")
+    assert project.repro("generate") == ["generate"]
+    assert project.journal() == there
+    assert project.repro() == []
+
+
+def kill_in(project, stage, seen):
+    """Start `dvc repro` of a stage and kill -9 the whole group as soon as `seen()`."""
+    process = subprocess.Popen(
+        ["dvc", "repro", stage], cwd=project.folder, env=project.env, start_new_session=True, stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not seen() and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert process.poll() is None, "the stage ended before it could be killed"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_a_killed_generate_goes_on_where_it_was(project):
+    before = project.journal()
+    project.edit("params.yaml", "temperature: 1.0", "temperature: 0.9")
+    project.edit(
+        "params.yaml",
+        "n: 12, seed: 1}\n  - {source: builtin/logic, n: 12",
+        "n: 400, seed: 1}\n  - {source: builtin/logic, n: 400",
+    )
+    kill_in(project, "generate", lambda: len(project.journal()) > len(before) + 200)
+    bought = project.journal()
+    project.edit(
+        "params.yaml",
+        "n: 400, seed: 1}\n  - {source: builtin/logic, n: 400",
+        "n: 12, seed: 1}\n  - {source: builtin/logic, n: 12",
+    )
+    assert project.repro("generate") == ["generate"]
+    after = project.journal()
+    assert set(bought) <= set(after) and len(set(after)) == len(after)
+    project.edit("params.yaml", "temperature: 0.9", "temperature: 1.0")
+    project.repro("generate")
+
+
+def test_a_killed_training_starts_again_and_gives_the_same_model(project):
+    lock = (project.folder / "dvc.lock").read_text()
+    model = (project.folder / "models/sft/model.safetensors").read_bytes()
+    shutil.rmtree(project.folder / "models/sft")
+    kill_in(
+        project,
+        "train@sft",
+        lambda: (
+            any(
+                p.name.startswith((".", "sft"))
+                for p in (project.folder / "models").iterdir()
+                if p.name not in ("base", "dpo", ".gitignore")
+            )
+            or (project.folder / "models").stat().st_mtime > time.time() - 0.5
+        ),
+    )
+    project.run("dvc", "repro")
+    assert (project.folder / "models/sft/model.safetensors").read_bytes() == model
+    assert (project.folder / "dvc.lock").read_text() == lock
+    assert not [path.name for path in (project.folder / "models").iterdir() if path.name not in ("base", "sft", "dpo")]
+
+
+def test_an_experiment_keeps_the_journal(project):
+    project.commit("Before the experiment")
+    before = project.journal()
+    project.run("dvc", "exp", "run", "-S", "train.dpo.beta=0.2")
+    assert set(before) <= set(project.journal())
+    project.run("git", "checkout", "-q", ".")
+    project.run("git", "reset", "-q", "--hard")
+    project.run("dvc", "checkout", "--force")
+    assert project.repro() == []
+
+
+def test_push_clone_pull_and_nothing_is_left_to_do(project):
+    project.run("dvc", "push")
+    clone = Project(project.folder.parent / "clone")
+    project.run("git", "clone", "-q", str(project.folder), str(clone.folder))
+    clone.run("dvc", "remote", "modify", "--local", "store", "url", str(project.folder / ".dvc-store"))
+    clone.run("dvc", "pull")
+    assert clone.repro() == []
+    # A colleague with no key repeats the teacher's part from data/calls alone.
+    assert clone.repro("--single-item", "--force", "generate") == ["generate"]
+    assert clone.run("git", "status", "--short") == ""
+
+
+def test_a_forced_run_gives_the_same_hashes(project):
+    lock = (project.folder / "dvc.lock").read_text()
+    assert sorted(project.repro("--force")) == sorted(STAGES)
+    assert (project.folder / "dvc.lock").read_text() == lock
+    assert project.run("git", "status", "--short") == ""
+
+
+def test_plots_are_drawn(project):
+    output = project.run("dvc", "plots", "show", "--json")
+    for name in ("accuracy", "failures", "loss", "reward"):
+        assert name in output

@@ -12,9 +12,11 @@ from stages.tools.tool import Tool
 INSTRUCTIONS = """\
 Solve the problem step by step by calling functions. In each turn write exactly one call of a function below, \
 as Name(parameter=value), and nothing else; the result is sent to you in the next message. \
-Numbers are written bare, as 12, -3, 0.5 or 10/3, texts in double quotes. End with Finish.
-
-Functions:"""
+Numbers are written bare, as 12, -3, 0.5 or 10/3, texts in double quotes. End with Finish. """
+ANSWERS = {
+    "math": "The answer is a number.",
+    "logic": "The answer is True, False or Unknown; Unknown says that neither what is asked nor its negation follows.",
+}
 
 
 def tool_text(tool: Tool) -> str:
@@ -23,9 +25,9 @@ def tool_text(tool: Tool) -> str:
 
 
 @cache
-def system_text(toolkit: str, examples: int) -> str:
-    """The system message of a toolkit with its first `examples` worked examples."""
-    blocks = [INSTRUCTIONS, *map(tool_text, TOOLKITS[toolkit].tools.values())]
+def system_text(toolkit: str, task: str, examples: int) -> str:
+    """The system message of a toolkit, for one task, with `examples` worked examples."""
+    blocks = [INSTRUCTIONS + ANSWERS[task], "", "Functions:", *map(tool_text, TOOLKITS[toolkit].tools.values())]
     if examples:
         blocks += ["Worked examples:", *worked_examples(toolkit, examples)]
     return "\n".join(blocks)
@@ -51,6 +53,6 @@ def worked_examples(toolkit: str, count: int) -> list[str]:
 def prompt_messages(problem: Problem, examples: int) -> tuple[Message, ...]:
     """System and user message of a problem."""
     return (
-        {"role": "system", "content": system_text(problem.toolkit, examples)},
+        {"role": "system", "content": system_text(problem.toolkit, problem.task, examples)},
         {"role": "user", "content": problem.question},
     )

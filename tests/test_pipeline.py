@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+pytestmark = pytest.mark.timeout(1200)  # whole runs of the pipeline
+
 STAGES = ["generate", "train@base", "verify", "pair", "train@sft", "train@dpo", "eval"]
 
 

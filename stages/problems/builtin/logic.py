@@ -6,7 +6,7 @@ property. The reference solution looks up what is known of each kind (`Recall`),
 compares the asked fact with what is known then (`Check`), so a solver must pick the right rule of several in view,
 write its conclusion, and know when nothing more follows.
 
-A problem has one trap at most, a typical misreading: "never" read over, "Is it false that" read as "true", or a fact
+A problem has one trap at most, a typical misreading: "never" read over, the "not" of a question read over, or a fact
 that cannot be known (Unknown) taken for False. Its calls are the `misconception`.
 """
 
@@ -27,7 +27,7 @@ PROPERTIES = "red blue loud shy kind tall cold happy bright sour wooden small sl
 LABELS = {True: "True", False: "False", None: "Unknown"}
 
 # Trap and share; "" is a plain problem.
-TRAPS = {"": 0.5, "never": 0.17, "false": 0.16, "unknown": 0.17}
+TRAPS = {"": 0.5, "never": 0.17, "not asked": 0.16, "unknown": 0.17}
 
 
 def logic_problem(rng: random.Random, variant: str) -> Problem:
@@ -42,8 +42,8 @@ def logic_problem(rng: random.Random, variant: str) -> Problem:
     path, lure = kinds[:hops], kinds[hops]
     asked, needed, *others = rng.sample(PROPERTIES, 5)
 
-    sign = trap == "false" or trap != "never" and rng.random() < 0.5  # the rules say it has the property, or not
-    asked_sign = trap in ("never", "false") or rng.random() < 0.6
+    sign = trap != "never" and rng.random() < 0.5  # the rules say it has the property, or not
+    asked_sign = trap != "not asked"
     truth = None if trap == "unknown" else sign == asked_sign
     conclusion = f"is {'' if sign else 'never ' if trap == 'never' else 'not '}{asked}"
 
@@ -63,11 +63,8 @@ def logic_problem(rng: random.Random, variant: str) -> Problem:
     rules.append(f"Each {lure} is {'not ' if sign else ''}{asked}.")
     premises = [*facts, *rules]
     rng.shuffle(premises)
-    opening = "Is it false that" if trap == "false" else "Is it true that"
     asked_fact = f"{who} is {'' if asked_sign else 'not '}{asked}"
-    question = f"{' '.join(premises)} {opening} {asked_fact}?"
-    if trap == "false":
-        truth = not truth
+    question = f"{' '.join(premises)} Is it true that {asked_fact}?"
 
     calls = [recall(who)]
     for kind, above in zip(path, path[1:], strict=False):
@@ -77,7 +74,7 @@ def logic_problem(rng: random.Random, variant: str) -> Problem:
         calls.append(derive(f"{who} {conclusion}"))
     wrong = {
         "never": [*calls, finish(True)],  # "never" read over, and nothing checked
-        "false": [*calls, check(asked_fact), finish(True)],
+        "not asked": [*calls, check(f"{who} is {asked}"), finish(sign)],
         "unknown": [*calls, check(asked_fact), finish(False)],
     }.get(trap, [])
     calls.append(check(asked_fact))

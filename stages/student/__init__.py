@@ -1,0 +1,1 @@
+"""The student: tokenizer and model from scratch or real ones loaded, masks, training, batched decoding."""

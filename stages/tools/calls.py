@@ -31,7 +31,7 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = {"\\": "\\", '"': '"', "'": "'", "n": "\n"}
 _SPACE = re.compile(r"\s*+")
 _FENCE = re.compile(r"```[A-Za-z_]*[ \t]*\n(.*)```|```(.*)```|`([^`]*)`", re.DOTALL)
-_KIND_EXAMPLES = {
+KIND_EXAMPLES = {
     "number": "a number such as 6, -0.5 or 10/3, without quotes",
     "text": "a text in double quotes",
     "texts": 'a list of texts such as ["one", "two"]',
@@ -83,7 +83,7 @@ def parse(text: str, tools: dict[str, Tool]) -> Call:
         raise CallError("malformed_call", problem, tools)
     source = text.strip()
     if not source.isprintable():
-        _refuse_hidden(source, tools)
+        refuse_hidden(source, tools)
     if source[:1] == "`" and (fence := _FENCE.fullmatch(source)):
         source = fence[fence.lastindex].strip()
     head = _TOOL.match(source)
@@ -96,7 +96,7 @@ def parse(text: str, tools: dict[str, Tool]) -> Call:
     if end < len(source):
         problem = f"text after the call: {shown(source[end:].lstrip())}; write exactly one call and nothing else"
         raise CallError("malformed_call", problem, tools)
-    return Call(name, _typed(tools[name], arguments, tools))
+    return Call(name, typed(tools[name], arguments, tools))
 
 
 def _arguments(source: str, position: int, tools: dict[str, Tool]) -> tuple[list[tuple[str, Value]], int]:
@@ -127,7 +127,7 @@ def _constant(source: str, position: int, tools: dict[str, Tool]) -> tuple[Value
     match = _CONSTANT.match(source, position)
     if match is None:
         found = shown(source[position:]) if position < len(source) else "the end of the text"
-        problem = f"{found} does not start with a constant; write {_KIND_EXAMPLES['value']}"
+        problem = f"{found} does not start with a constant; write {KIND_EXAMPLES['value']}"
         raise CallError("malformed_call", problem, tools)
     if match[1] is None:
         return _unescaped(match), match.end()
@@ -162,7 +162,7 @@ def _unescaped(match: re.Match) -> str:
     return _ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[0]), text) if "\\" in text else text
 
 
-def _typed(tool: Tool, arguments: list[tuple[str, Value]], tools: dict[str, Tool]) -> dict[str, Value]:
+def typed(tool: Tool, arguments: list[tuple[str, Value]], tools: dict[str, Tool]) -> dict[str, Value]:
     """The arguments by name, in the order written, where they are exactly the tool's parameters and of their types."""
     typed = {}
     for name, value in arguments:
@@ -175,7 +175,7 @@ def _typed(tool: Tool, arguments: list[tuple[str, Value]], tools: dict[str, Tool
             raise CallError("bad_arguments", f"{tool.name}: {name} is given twice", tools)
         written = "number" if isinstance(value, Fraction) else "text" if isinstance(value, str) else "texts"
         if written != kind and (kind != "value" or written == "texts"):
-            problem = f"{tool.name}: {name} must be {_KIND_EXAMPLES[kind]}"
+            problem = f"{tool.name}: {name} must be {KIND_EXAMPLES[kind]}"
             raise CallError("bad_arguments", problem, tools)
         typed[name] = value
     if len(typed) < len(tool.parameters):
@@ -184,7 +184,7 @@ def _typed(tool: Tool, arguments: list[tuple[str, Value]], tools: dict[str, Tool
     return typed
 
 
-def _refuse_hidden(text: str, tools: dict[str, Tool]) -> None:
+def refuse_hidden(text: str, tools: dict[str, Tool]) -> None:
     """Control and format characters (NUL, right-to-left override) show a reader another call than the one that runs."""
     for character in text:
         if character not in "\n\t" and unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"):

@@ -1,0 +1,42 @@
+"""What no hostile text may do: run code, import, open or start anything, or take long."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+SECONDS = 0.2  # CPU time that one hostile text may cost beyond a surface's own bound
+
+_watching: dict[int, list[str]] = {}  # thread -> audit events while it is watched
+
+
+def _hook(event: str, arguments: tuple) -> None:
+    events = _watching.get(threading.get_ident())
+    if events is not None and not event.startswith("sys._getframe"):
+        events.append(f"{event} {arguments!r:.80}")
+
+
+sys.addaudithook(_hook)  # Python takes no hook back, so this one listens only while a test watches
+
+
+@contextmanager
+def harmless(seconds: float = SECONDS) -> Iterator[None]:
+    """Fails where the block raises an audit event (exec, compile, import, open, os.system, ...) or takes too long."""
+    events = _watching[threading.get_ident()] = []
+    start = time.thread_time()
+    try:
+        yield
+    finally:
+        spent = time.thread_time() - start
+        del _watching[threading.get_ident()]
+    assert not events, events
+    assert spent < seconds, f"{spent:.3f} s"
+
+
+def memory() -> int:
+    """Bytes of this process that are in memory now."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096

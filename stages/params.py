@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+MAX_VALUES = 10_000  # in the whole file
+
 
 class InputError(Exception):
     """Something the user gave cannot be used. The message is one line: what, where, what to do."""
@@ -184,11 +186,28 @@ def load(path: str | Path = "params.yaml") -> Params:
         tree = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ParamsError(f"{path}: no such file in {Path.cwd()}; run in the project's folder") from None
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, ValueError, LookupError, TypeError, RecursionError) as error:  # ruamel wraps not all of its own
         raise ParamsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    _check_size(tree, path)
     params = _build(Params, tree, "", path)
     _check(params, path)
     return params
+
+
+def _check_size(tree: object, path: Path) -> None:
+    """Refuse what a few bytes grow to: eight lists, each of nine aliases of the one before, print as 10^8 values."""
+    waiting, count = [tree], 0
+    while waiting:
+        value = waiting.pop()
+        count += 1
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+        if count > MAX_VALUES:
+            raise ParamsError(f"{path}: more than {MAX_VALUES:,} values, aliases counted in full; write fewer")
+        if isinstance(value, int) and value.bit_length() > 64:
+            raise ParamsError(f"{path}: a number has {value.bit_length()} bits, limit 64; write a smaller one")
 
 
 def _build(kind: object, value: object, key: str, path: Path) -> object:
@@ -272,6 +291,13 @@ def _check(params: Params, path: Path) -> None:
         "train.dpo.start": ((train.dpo.start,), ("base", "sft")),
         "eval.models": (params.eval.models, ("base", "sft", "dpo")),
     }
+    url = params.runtime.api_base
+    if url is not None and (
+        not url.startswith(("http://", "https://")) or set(url) & set("@?#") or not url.isprintable()
+    ):
+        raise ParamsError(
+            f"{path}: runtime.api_base is no plain URL; write http(s)://host/path, its key comes from the environment"
+        )
     for key, value in at_least_one.items():
         if value < 1:
             raise ParamsError(f"{path}: {key} is {value}; it takes 1 or more")
@@ -284,6 +310,11 @@ def _check(params: Params, path: Path) -> None:
     for key, (values, allowed) in choices.items():
         if not values or not set(values) <= set(allowed) or len(set(values)) < len(values):
             raise ParamsError(f"{path}: {key} is {', '.join(values) or 'empty'}; it takes {', '.join(allowed)}")
+
+
+def printable(text: str) -> str:
+    """The text in one line a terminal only shows: a model's or a server's words may hold its escape sequences."""
+    return "".join(sign if sign.isprintable() else " " if sign.isspace() else "?" for sign in text)
 
 
 def run(main: Callable[[], None]) -> None:
@@ -301,7 +332,7 @@ def run(main: Callable[[], None]) -> None:
             )
         main()
     except InputError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {printable(str(error))}")
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise

@@ -16,18 +16,22 @@ import os
 import random
 import sys
 import time
+import warnings
 from collections.abc import Callable, Mapping
 
 from stages import simulated
 from stages.agent import Reply
 from stages.chain import Message
 from stages.journal import Journal
-from stages.params import GenerateParams, InputError, RuntimeParams
-from stages.record import request_key
+from stages.keys import held, hidden
+from stages.params import GenerateParams, InputError, RuntimeParams, printable
+from stages.record import canonical, request_key
 
 SIMULATED = "simulated/"
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # of the back-off; it doubles in between
 PATIENCE_S = 300.0  # a provider that asks for a longer wait is out of quota, not busy
+LONGEST_ANSWER = 200_000  # characters; a server that ignores max_tokens would fill journal and prompts
+MOST_TOKENS = 10**9  # that a server may say it read or wrote
 FREE = (
     *("input_cost_per_token", "output_cost_per_token"),
     *("cache_creation_input_token_cost", "cache_read_input_token_cost"),
@@ -90,6 +94,9 @@ class Teacher:
             if name in RESERVED:
                 raise TeacherError(f"params.yaml: generate.teacher.extra.{name} cannot be set there; {_instead(name)}")
         self._sampling |= generate.teacher.extra
+        key = held(canonical([self.model, generate.teacher.extra]))
+        if key:
+            raise TeacherError(f"params.yaml: generate.teacher holds the value of ${key}; {_instead('api_key')}")
         if self.model.startswith(SIMULATED):
             self._sampling |= simulated.parameters(generate.simulated)
 
@@ -156,7 +163,7 @@ class Teacher:
             async with asyncio.timeout(self.runtime.timeout_s):  # litellm's own ends no answer that trickles in
                 response = await self._litellm.acompletion(
                     model=self.model,
-                    messages=request["messages"],
+                    messages=[{**message, "content": _sendable(message["content"])} for message in request["messages"]],
                     timeout=self.runtime.timeout_s,
                     max_retries=0,
                     **self._place,
@@ -201,6 +208,7 @@ class Teacher:
         litellm.telemetry = False
         litellm.suppress_debug_info = True
         logging.getLogger("LiteLLM").setLevel(logging.ERROR)
+        warnings.filterwarnings("ignore", "Pydantic serializer warnings")  # they quote what a server sent
         if self.model.startswith(SIMULATED):
             # Without an entry litellm searches its price list by pattern, several times a call: 1.8 ms a call, not 1.3
             price = dict.fromkeys(FREE, 0.0)
@@ -230,7 +238,7 @@ class Teacher:
 
 
 def _reply(response: object) -> Reply:
-    """litellm's response; no text is the provider's failure unless the model used up its tokens."""
+    """litellm's response, which holds what the server sent; no text is a failure unless the tokens were used up."""
     if not response.choices:
         raise ProviderError("bad_answer", "an answer without choices")
     choice, usage = response.choices[0], response.get("usage")
@@ -239,22 +247,34 @@ def _reply(response: object) -> Reply:
         raise ProviderError("refused", "the provider's content filter took the answer")
     if not text.strip() and not cut:
         raise ProviderError("bad_answer", "an empty answer")
+    if len(text) > LONGEST_ANSWER:
+        raise ProviderError("bad_answer", f"an answer of {len(text):,} characters, limit {LONGEST_ANSWER:,}")
+    if key := held(text):
+        raise ProviderError("bad_answer", f"an answer that holds the value of ${key}")
+    cost = response._hidden_params.get("response_cost") or 0.0
     return Reply(
         text=text,
-        prompt_tokens=usage.prompt_tokens or 0 if usage else 0,
-        completion_tokens=usage.completion_tokens or 0 if usage else 0,
-        cost_usd=round(response._hidden_params.get("response_cost") or 0.0, 8),
+        prompt_tokens=_count(usage and usage.prompt_tokens),
+        completion_tokens=_count(usage and usage.completion_tokens),
+        cost_usd=round(cost, 8) if 0.0 <= cost < MOST_TOKENS else 0.0,
         cut=cut,
     )
+
+
+def _count(said: object) -> int:
+    """A number of tokens; 0 for what cannot be one, so that a strange server spoils no row of chains.jsonl."""
+    return said if isinstance(said, int) and 0 <= said < MOST_TOKENS else 0
+
+
+def _sendable(text: str) -> str:
+    """Half a surrogate pair, which a model's JSON may hold and no request can, is sent as a question mark."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _said(error: Exception) -> str:
     """The provider's words in one line of at most 200 characters, with no key of the environment in it."""
     text = " ".join(str(error).split()).replace(f"litellm.{type(error).__name__}: ", "")
-    for name, value in os.environ.items():
-        if len(value) >= 8 and name.endswith(("KEY", "TOKEN", "SECRET", "PASSWORD")):
-            text = text.replace(value, f"${name}")
-    return text[:200]
+    return printable(hidden(text).partition(" Traceback (most recent")[0][:200])
 
 
 def _advice(error: Exception, status: int | None) -> str:

@@ -63,25 +63,17 @@ def _reproduced(chain: Chain, replayed: list[Step]) -> bool:
 
 
 def _grounded(chain: Chain, worked: list[Step], state: object, tolerance: Fraction) -> bool:
-    """Whether the answer is a tool's result, or what a deduction rests on: right by a guess is not correct."""
+    """Whether the answer is a tool's result, or what a proof rests on: right by a guess is not correct."""
     if state is None:
         return any(equal(chain.answer, step.result, chain.task, tolerance) for step in worked)
     return any(equal(chain.answer, label, chain.task) and state.rests_on(label) for label in LABELS)
 
 
 def _results_used(chain: Chain, worked: list[Step], state: object) -> bool:
-    """Whether every result went into the answer. An Unknown rests on all that was derived."""
+    """Whether every result went into the answer."""
     if state is None:
         return results_used(worked, canonical_number(chain.answer))
-    if state.goal is None or equal(chain.answer, "Unknown", chain.task):
-        return True
-    needed = {state.goal, state.goal.negated()}
-    for literal in reversed(state.derived):
-        if literal not in needed:
-            return False
-        for conditions in state.theory.instances[literal]:
-            needed.update(conditions if state.known.issuperset(conditions) else ())
-    return True
+    return state.results_used("Unknown" if equal(chain.answer, "Unknown", chain.task) else "")
 
 
 def _failure(chain: Chain, checks: dict[str, bool], right: bool | None) -> str:

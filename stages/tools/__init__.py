@@ -2,7 +2,8 @@
 
 from stages.tools.arithmetic import ARITHMETIC
 from stages.tools.deduction import DEDUCTION
+from stages.tools.fol import FOL
 
-TOOLKITS = {toolkit.name: toolkit for toolkit in (ARITHMETIC, DEDUCTION)}
+TOOLKITS = {toolkit.name: toolkit for toolkit in (ARITHMETIC, DEDUCTION, FOL)}
 
 DEFAULT_TOOLKIT = {"math": "arithmetic", "logic": "deduction"}

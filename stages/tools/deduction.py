@@ -139,6 +139,18 @@ class Deduction:
             and any(self.known.issuperset(conditions) for conditions in ways)
         ]
 
+    def results_used(self, answer: str) -> bool:
+        """Whether every derived fact led to the goal; an Unknown rests on all that was derived."""
+        if self.goal is None or answer == "Unknown":
+            return True
+        needed = {self.goal, self.goal.negated()}
+        for literal in reversed(self.derived):
+            if literal not in needed:
+                return False
+            for conditions in self.theory.instances[literal]:
+                needed.update(conditions if self.known.issuperset(conditions) else ())
+        return True
+
     def _claimed(self, answer: str) -> Literal:
         """The literal that is known if the answer, True or False, is right."""
         return self.goal if (answer == "True") != self.asked_false else self.goal.negated()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from stages.chain import Call
 from stages.problems.builtin.logic import logic_problem
 from stages.problems.builtin.math import math_problem
 from stages.problems.problem import Problem, text_key
@@ -52,7 +53,46 @@ def problems(source: str, use: str, n: int, seed: int, variant: str = "plain") -
     return list(made.values())
 
 
+# Worked examples of the fol toolkit, which has no generated problems: sentences with their formulas, question, answer.
+FOL_EXAMPLES = (
+    (
+        {
+            "All students who like logic are curious.": "∀x (Student(x) ∧ LikesLogic(x) → Curious(x))",
+            "No curious person is bored.": "∀x (Curious(x) → ¬Bored(x))",
+            "Rina is a student who likes logic.": "Student(rina) ∧ LikesLogic(rina)",
+        },
+        ("Is it true that Rina is bored?", "Bored(rina)", "False"),
+    ),
+    (
+        {
+            "Every ticket is either cheap or flexible.": "∀x (Ticket(x) → Cheap(x) ⊕ Flexible(x))",
+            "Some flexible tickets can be returned.": "∃x (Ticket(x) ∧ Flexible(x) ∧ Returnable(x))",
+            "Ticket seven is not cheap.": "Ticket(seven) ∧ ¬Cheap(seven)",
+        },
+        ("Is it true that ticket seven can be returned?", "Returnable(seven)", "Unknown"),
+    ),
+    (
+        {
+            "Whoever teaches someone is patient.": "∀x (∃y (Teaches(x, y)) → Patient(x))",
+            "Ada teaches Ben.": "Teaches(ada, ben)",
+            "If Ada is patient, Ben is glad or asleep.": "Patient(ada) → Glad(ben) ∨ Asleep(ben)",
+            "Ben is not asleep.": "¬Asleep(ben)",
+        },
+        ("Is it true that Ben is glad?", "Glad(ben)", "True"),
+    ),
+)
+
+
 def example_problems(toolkit: str, count: int) -> list[Problem]:
-    """Problems for the worked examples in the prompt, from the part of `train` and a seed of their own."""
+    """Problems for the worked examples in the prompt, from the part of `train` and a seed of their own; fol has 3."""
+    if toolkit == "fol":
+        return [_fol_example(*example) for example in FOL_EXAMPLES[:count]]
     source = {"arithmetic": "builtin/math", "deduction": "builtin/logic"}[toolkit]
     return problems(source, "train", count, seed=-1)
+
+
+def _fol_example(premises: dict[str, str], asked: tuple[str, str, str]) -> Problem:
+    question, formula, gold = asked
+    calls = [Call("Premise", {"formula": premise}) for premise in premises.values()]
+    solution = (*calls, Call("Entails", {"formula": formula}), Call("Finish", {"answer": gold}))
+    return Problem("", "logic", "fol", "builtin/fol", "\n".join([*premises, question]), gold, solution)

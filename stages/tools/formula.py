@@ -1,0 +1,275 @@
+"""First-order formulas: one strict reading of what a model wrote, or an error that says where and what to write.
+
+A formula is a plain tuple, so that it can be compared, hashed, and sent to another process as JSON:
+
+    ("is", "Likes", "x", "rina")      a predicate and its terms, bound variables or constants; ("is", "Rains") has none
+    ("=", "x", "rina")
+    ("¬", f)   ("∧", f, g, ...)   ("∨", f, g, ...)   ("⊕", f, g)   ("→", f, g)   ("↔", f, g)
+    ("∀", "x", f)   ("∃", "x", f)
+
+The text is read once from left to right and never evaluated. Where two readings are common (`A ∧ B ∨ C`, a chain of
+arrows, `∀x P(x) → Q(x)`, `^`) there is none: a guess would decide the answer. Terms are names: there are no functions.
+"""
+
+from __future__ import annotations
+
+import re
+
+Formula = tuple
+
+MAX_LENGTH = 2_000
+MAX_DEPTH = 30  # brackets, negations and quantifiers inside each other
+MAX_NAME = 60
+
+_LETTER = "A-Za-z0-9_À-ÖØ-öø-ſ"
+_TOKEN = re.compile(
+    rf"\s*+(?:(?P<name>[{_LETTER}]++(?:[-.][{_LETTER}]++)*+\+*+)"
+    r"|(?P<sign><->|<=>|->|=>|&&|\|\||!=|==|[¬~!∧&∨|→⇒⟹↔⇔⟺⊕⊻=≠∀∃()\[\],.:]))"
+)
+_BOUND = re.compile(rf"[{_LETTER}]++")
+
+_OPERATORS = {
+    **dict.fromkeys(("¬", "~", "!", "not"), "¬"),
+    **dict.fromkeys(("∧", "&", "&&", "and"), "∧"),
+    **dict.fromkeys(("∨", "|", "||", "or"), "∨"),
+    **dict.fromkeys(("⊕", "⊻", "xor"), "⊕"),
+    **dict.fromkeys(("→", "->", "⇒", "⟹", "=>", "implies"), "→"),
+    **dict.fromkeys(("↔", "<->", "⇔", "⟺", "<=>", "iff"), "↔"),
+    **dict.fromkeys(("∀", "forall", "all"), "∀"),
+    **dict.fromkeys(("∃", "exists"), "∃"),
+    **dict.fromkeys(("=", "=="), "="),
+    **dict.fromkeys(("≠", "!="), "≠"),
+}
+_JOINING, _ARROWS, _QUANTIFIERS = ("∧", "∨", "⊕"), ("→", "↔"), ("∀", "∃")
+_CLOSING = {"(": ")", "[": "]"}
+_HINTS = {
+    "^": "it may mean `and` or `xor`; write ∧ or ⊕",
+    "\\": "write ∀ ∃ ¬ ∧ ∨ → ↔ ⊕ or forall exists not and or -> <-> xor, no LaTeX",
+    "$": "write a variable without it",
+    "'": "write names without quotes",
+    '"': "write names without quotes",
+    "-": "write ¬ for not and -> for implies",
+    "<": "write a predicate such as Less(x, y)",
+    ">": "write a predicate such as Less(x, y)",
+}
+
+
+class FormulaError(Exception):
+    """The text is not one formula with one meaning; the message is one line that a model can act on.
+
+    `kind` says what is wrong: length, depth, syntax or ambiguous, and those of `stages.tools.symbols`.
+    """
+
+    def __init__(self, kind: str, message: str):
+        super().__init__(message)
+        self.kind = kind
+
+
+def parse(text: str, conventions: bool = False) -> Formula:
+    """The formula that the text is; `parse(text(f)) == f` for every formula f.
+
+    ¬ and quantifiers bind tightest, then ∧, ∨ and ⊕, then → and ↔. Only ∧ and ∨ chain, and ∧, ∨ and ⊕ do not mix
+    without brackets. With `conventions`, for formulas of known authors, what is ambiguous is read as most books do:
+    ∧ before ⊕ before ∨, → to the right, a quantifier without brackets reaches to the end, ^ is ∧.
+
+    Raises:
+        FormulaError: kind length, depth, syntax or ambiguous.
+
+    >>> parse("forall x (Student(x) -> not Likes(x, rina))")
+    ('∀', 'x', ('→', ('is', 'Student', 'x'), ('¬', ('is', 'Likes', 'x', 'rina'))))
+    """
+    if len(text) > MAX_LENGTH:
+        raise FormulaError("length", f"the formula has {len(text):,} characters, limit {MAX_LENGTH:,}; split it")
+    return _Reader(text, conventions).whole()
+
+
+def text(formula: Formula) -> str:
+    """The formula in its one canonical spelling.
+
+    >>> text(parse("all x (P(x) & ~(x = a) -> Q(x))"))
+    '∀x (P(x) ∧ x ≠ a → Q(x))'
+    """
+    kind, *parts = formula
+    if kind == "is":
+        return f"{parts[0]}({', '.join(parts[1:])})" if len(parts) > 1 else parts[0]
+    if kind == "=":
+        return f"{parts[0]} = {parts[1]}"
+    if kind == "¬":
+        inner = parts[0]
+        return f"{inner[1]} ≠ {inner[2]}" if inner[0] == "=" else f"¬{_bracketed(inner)}"
+    if kind in _QUANTIFIERS:
+        inner = text(parts[1])
+        return f"{kind}{parts[0]} {inner if parts[1][0] in _QUANTIFIERS else f'({inner})'}"
+    written = [text(part) if kind in _ARROWS and part[0] in _JOINING else _bracketed(part) for part in parts]
+    return f" {kind} ".join(written)
+
+
+def _bracketed(formula: Formula) -> str:
+    plain = formula[0] in ("is", "=", "¬", *_QUANTIFIERS)
+    return text(formula) if plain else f"({text(formula)})"
+
+
+class _Reader:
+    """Reads one formula: `token` is what stands at `start`, "" at the end of the text."""
+
+    def __init__(self, source: str, conventions: bool):
+        self.source, self.conventions = source, conventions
+        self.depth = 0
+        self.advance(0)
+
+    def advance(self, position: int) -> None:
+        match = _TOKEN.match(self.source, position)
+        if match is not None:
+            self.start, self.end, self.token = match.start(match.lastgroup), match.end(), match[match.lastgroup]
+            lower = self.token.lower()
+            written = self.token in (lower, lower.upper(), lower.capitalize())
+            self.operator = _OPERATORS.get(lower) if written else None
+            self.is_name = match.lastgroup == "name" and self.operator is None
+            if self.is_name and len(self.token) > MAX_NAME:
+                raise self.error(f"the name has {len(self.token):,} characters, limit {MAX_NAME}", "length")
+            return
+        self.start = self.end = len(self.source) - len(self.source[position:].lstrip())
+        self.token, self.operator, self.is_name = self.source[self.start : self.start + 1], None, False
+        if self.token:
+            if self.token != "^" or not self.conventions:
+                raise self.error(_HINTS.get(self.token, "this sign has no place in a formula"))
+            self.operator, self.end = "∧", self.end + 1
+
+    def next(self) -> None:
+        self.advance(self.end)
+
+    def error(self, problem: str, kind: str = "syntax") -> FormulaError:
+        found = self.source[self.start : self.start + 20]
+        found = "".join(sign if sign.isprintable() else f"<U+{ord(sign):04X}>" for sign in found)
+        where = f"character {self.start + 1}, `{found}`" if found else "the end"
+        return FormulaError(kind, f"at {where}: {problem}")
+
+    def whole(self) -> Formula:
+        formula = self.joined()
+        if self.token == ".":
+            self.next()
+        if self.token:
+            closing = self.token in _CLOSING.values()
+            raise self.error("no bracket is open" if closing else "expected an operator such as ∧ or → or the end")
+        return formula
+
+    def joined(self) -> Formula:
+        """Operands and the operators between them, up to a closing bracket or the end."""
+        operands, operators = [self.unary()], []
+        while self.operator in (*_JOINING, *_ARROWS):
+            if not self.conventions:
+                self.refuse_ambiguous(operators)
+            operators.append(self.operator)
+            self.next()
+            operands.append(self.unary())
+        return _folded(operands, operators)
+
+    def refuse_ambiguous(self, before: list[str]) -> None:
+        """Refuses an operator that stands in one row with one that binds as tight."""
+        level = _ARROWS if self.operator in _ARROWS else _JOINING
+        rivals = [operator for operator in before if operator in _ARROWS] if level == _ARROWS else before[-1:]
+        if rivals and rivals[-1] in level and (rivals[-1] != self.operator or self.operator not in ("∧", "∨")):
+            problem = f"{rivals[-1]} and {self.operator} in one row have two readings; add brackets"
+            raise self.error(problem, "ambiguous")
+
+    def unary(self) -> Formula:
+        """A formula that no operator outside brackets divides."""
+        if self.depth == MAX_DEPTH:
+            raise self.error(f"more than {MAX_DEPTH} brackets, negations and quantifiers inside each other", "depth")
+        self.depth += 1
+        if self.operator == "¬":
+            self.next()
+            formula = ("¬", self.unary())
+        elif self.operator in _QUANTIFIERS:
+            formula = self.quantified()
+        elif self.token in _CLOSING:
+            formula = self.in_brackets()
+        elif self.is_name:
+            formula = self.atom()
+        elif self.operator in (*_JOINING, *_ARROWS):
+            raise self.error(f"{self.operator} stands between two formulas, as in A {self.operator} B")
+        else:
+            raise self.error("expected a formula such as Student(rina), ¬A or ∀x (A → B)")
+        self.depth -= 1
+        return formula
+
+    def in_brackets(self) -> Formula:
+        opened, closing = self.start, _CLOSING[self.token]
+        self.next()
+        formula = self.joined()
+        if self.token != closing:
+            raise self.error(f"expected an operator, or {closing} for the bracket at character {opened + 1}")
+        self.next()
+        return formula
+
+    def quantified(self) -> Formula:
+        """`∀x (...)`, `all x. (...)`, `∀x ∃y (...)`, `forall x, y (...)`, `∀x P(x)`."""
+        quantifier, variables = self.operator, []
+        self.next()
+        while self.is_name and not (variables and self.starts_atom()):
+            name = _BOUND.match(self.source, self.start)
+            variables.append(name[0])
+            self.advance(name.end())
+            if self.token == ",":
+                self.next()
+        if not variables:
+            raise self.error(f"expected a variable after {quantifier}, as in {quantifier}x (...)")
+        if self.token in (".", ":"):
+            self.next()
+        bracketed = self.token in _CLOSING or self.operator in _QUANTIFIERS
+        if self.conventions and not bracketed:
+            formula = self.joined()
+        else:
+            formula = self.unary()
+            if not bracketed and self.operator in (*_JOINING, *_ARROWS):
+                problem = f"how far {quantifier}{variables[-1]} reaches has two readings; add brackets after it"
+                raise self.error(problem, "ambiguous")
+        for name in reversed(variables):
+            formula = (quantifier, name, formula)
+        return formula
+
+    def starts_atom(self) -> bool:
+        return "." not in self.token and self.source[self.end :].lstrip()[:1] in ("(", "=", "≠", "!")
+
+    def atom(self) -> Formula:
+        name = self.token
+        self.next()
+        if self.operator in ("=", "≠"):
+            equal = self.operator == "="
+            self.next()
+            formula = ("=", name, self.term())
+            return formula if equal else ("¬", formula)
+        if self.token != "(":
+            return ("is", name)
+        terms = []
+        while not terms or self.token == ",":
+            self.next()
+            terms.append(self.term())
+        if self.token == "(":
+            raise self.error("a term is a name; functions, and predicates inside each other, are not understood")
+        if self.token != ")":
+            raise self.error("expected , or ) after a term; write a name as one word, as in captainAmerica")
+        self.next()
+        return ("is", name, *terms)
+
+    def term(self) -> str:
+        if not self.is_name:
+            raise self.error("expected a variable or a name")
+        name = self.token
+        self.next()
+        return name
+
+
+def _folded(operands: list[Formula], operators: list[str]) -> Formula:
+    """The operands under the operators between them, the loosest on top; only ∧ and ∨ take more than two."""
+    for loosest in ("↔", "→", "∨", "⊕", "∧"):
+        places = [place for place, operator in enumerate(operators) if operator == loosest]
+        if not places:
+            continue
+        if loosest in ("∧", "∨"):
+            spans = zip([-1, *places], [*places, len(operators)], strict=True)
+            return (loosest, *(_folded(operands[a + 1 : b + 1], operators[a + 1 : b]) for a, b in spans))
+        cut = places[0] if loosest == "→" else places[-1]
+        left = _folded(operands[: cut + 1], operators[:cut])
+        return (loosest, left, _folded(operands[cut + 1 :], operators[cut + 1 :]))
+    return operands[0]

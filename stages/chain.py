@@ -64,6 +64,11 @@ def value_text(value: Value) -> str:
     return "[" + ", ".join(value_text(part) for part in value) + "]"
 
 
+def readable(text: str) -> str:
+    """The text with half surrogate pairs, which a model's JSON may hold and no request or tokenizer takes, as `?`."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
 @dataclass(frozen=True)
 class Call:
     """A tool name and its typed constant arguments, in the order the model wrote them."""

@@ -200,8 +200,8 @@ def _tokens(tokenizer: object, conversations: list[list[Message]], ask: bool) ->
 
     names = [json.dumps(conversation) for conversation in conversations]
     different = dict(zip(names, conversations, strict=True))
-    texts = ChatText(tokenizer).texts(list(different.values()), ask=ask)
-    encoded = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    chat = ChatText(tokenizer)
+    encoded = chat.all_ids(chat.texts(list(different.values()), ask=ask))
     counts = dict(zip(different, map(len, encoded), strict=True))
     return [counts[name] for name in names]
 

@@ -87,6 +87,16 @@ def entries(path: Path, systems: dict[str, str]) -> Iterator[tuple[int, bytes, d
             offset += len(line)
 
 
+_ANSWER = {"text": str, "prompt_tokens": int, "completion_tokens": int, "cost_usd": float, "cut": bool}
+
+
+def _is_answer(response: dict) -> bool:
+    """Whether an answer has the types of a reply: a snapshot may come from anyone, checks that fit included."""
+    return {name: type(value) for name, value in response.items()} == _ANSWER and (
+        response["prompt_tokens"] >= 0 and response["completion_tokens"] >= 0 and response["cost_usd"] >= 0
+    )
+
+
 def _entry(line: bytes, systems: dict[str, str]) -> dict | None:
     try:
         entry = json.loads(line)
@@ -95,7 +105,7 @@ def _entry(line: bytes, systems: dict[str, str]) -> dict | None:
             system = request.pop("system")
             if system is not None:
                 request["messages"] = [{"role": "system", "content": systems[system]}, *request["messages"]]
-            fits = request_key(request) == entry["key"]
+            fits = request_key(request) == entry["key"] and _is_answer(entry["response"])
             return entry if fits and _check(entry["key"], canonical(entry["response"])) == entry["check"] else None
         if "system" in entry:
             if system_name(entry["text"]) != entry["system"]:

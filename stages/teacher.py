@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 
 from stages import simulated
 from stages.agent import Reply
-from stages.chain import Message
+from stages.chain import Message, readable
 from stages.journal import Journal
 from stages.keys import held, hidden
 from stages.params import GenerateParams, InputError, RuntimeParams, printable
@@ -163,7 +163,7 @@ class Teacher:
             async with asyncio.timeout(self.runtime.timeout_s):  # litellm's own ends no answer that trickles in
                 response = await self._litellm.acompletion(
                     model=self.model,
-                    messages=[{**message, "content": _sendable(message["content"])} for message in request["messages"]],
+                    messages=[{**message, "content": readable(message["content"])} for message in request["messages"]],
                     timeout=self.runtime.timeout_s,
                     max_retries=0,
                     **self._place,
@@ -264,11 +264,6 @@ def _reply(response: object) -> Reply:
 def _count(said: object) -> int:
     """A number of tokens; 0 for what cannot be one, so that a strange server spoils no row of chains.jsonl."""
     return said if isinstance(said, int) and 0 <= said < MOST_TOKENS else 0
-
-
-def _sendable(text: str) -> str:
-    """Half a surrogate pair, which a model's JSON may hold and no request can, is sent as a question mark."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _said(error: Exception) -> str:

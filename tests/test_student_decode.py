@@ -54,7 +54,7 @@ def one_by_one(model, tokenizer, problem, max_tokens):
         )[0].tolist()[len(ids) :]
         cut = made[-1] != tokenizer.eos_token_id
         written = made if cut else made[:-1]
-        attempt.advance(Reply(tokenizer.decode(written, skip_special_tokens=True), len(ids), len(written), cut=cut))
+        attempt.advance(Reply(tokenizer.decode(written, skip_special_tokens=False), len(ids), len(written), cut=cut))
         if not attempt.stop:
             whole = tokenizer.apply_chat_template(attempt.messages, tokenize=False, add_generation_prompt=True)
             reply = end + end.join(whole.rsplit(end, 2)[1:])

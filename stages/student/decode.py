@@ -58,7 +58,7 @@ class _Row:
 
     def _end_turn(self, cut: bool) -> None:
         """Hand the turn to the agent and queue what the model reads before its next one."""
-        text = self.chat.tokenizer.decode(self.written, skip_special_tokens=True)
+        text = self.chat.tokenizer.decode(self.written, skip_special_tokens=False)
         self.attempt.advance(Reply(text, self.read, len(self.written), cut=cut))
         self.written = []
         if not self.attempt.stop:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
-from stages.chain import Message
+from stages.chain import Message, readable
 from stages.params import InputError
 
 # Some templates (Llama 3) write today's date into the system turn; a fixed one keeps the bytes equal on every day.
@@ -21,8 +22,16 @@ class TemplateError(InputError):
     """The tokenizer's chat template cannot tell what the model wrote; the message says why."""
 
 
+# Stands before a control token that is a part of a message. Half a surrogate pair, so that no text has it.
+_MARK = "\udc00"
+
+
 class ChatText:
-    """Conversations as the text a student reads. `end` is the token that ends an assistant turn, `end_id` its id."""
+    """Conversations as the text a student reads. `end` is the token that ends an assistant turn, `end_id` its id.
+
+    Control tokens (`<|im_end|>`) come from the template alone: one that a problem, a model or a tool writes into a
+    message is marked in the rendered text and encoded letter by letter, so that no text can end a turn or open one.
+    """
 
     def __init__(self, tokenizer):
         self.tokenizer = tokenizer
@@ -30,8 +39,9 @@ class ChatText:
             raise TemplateError(f"{tokenizer.name_or_path}: the tokenizer has no chat template; choose a chat model")
         template = tokenizer.get_chat_template()
         self._template = _FIXED_DATE + template if "strftime_now" in template else template
-        tokens = sorted(tokenizer.added_tokens_encoder, key=len, reverse=True)
-        self._end = re.compile(r"\s*(" + ("|".join(map(re.escape, tokens)) or "(?!)") + ")")
+        added = tokenizer.added_tokens_decoder.values()
+        self._control = re.compile(f"(?<!{_MARK})({_any(token.content for token in added if token.special)})")
+        self._end = re.compile(rf"\s*({_any(token.content for token in added)})")
         probe = [{"role": "user", "content": "question"}, {"role": "assistant", "content": "ANSWER"}]
         found = self._end.match(self.texts([probe])[0].rpartition("ANSWER")[2])
         if not found:
@@ -40,20 +50,43 @@ class ChatText:
         self.end_id = tokenizer.convert_tokens_to_ids(self.end)
 
     def texts(self, conversations: list[list[Message]], ask: bool = False) -> list[str]:
-        """Each conversation rendered; `ask` appends what stands before the model's next turn."""
+        """Each conversation rendered, for `ids`; `ask` appends what stands before the model's next turn."""
         from jinja2 import TemplateError as JinjaError
 
+        marked = [
+            [{**message, "content": self._marked(message["content"])} for message in messages]
+            for messages in conversations
+        ]
         try:
-            rendered = self.tokenizer.apply_chat_template(
-                conversations, chat_template=self._template, tokenize=False, add_generation_prompt=ask
+            return self.tokenizer.apply_chat_template(
+                marked, chat_template=self._template, tokenize=False, add_generation_prompt=ask
             )
-        except JinjaError as error:
+        except (JinjaError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise self._refusal(f"refuses a conversation: {' '.join(str(error).split())}") from None
-        return [_readable(text) for text in rendered]
 
     def ids(self, text: str) -> list[int]:
-        """Token ids of rendered text; special tokens stand in it already."""
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        """Token ids of rendered text; the template's special tokens stand in it already."""
+        return self.all_ids([text])[0]
+
+    def all_ids(self, texts: list[str]) -> list[list[int]]:
+        """`ids` of each text."""
+        clean = [text for text in texts if _MARK not in text]
+        encoded = iter(self.tokenizer(clean, add_special_tokens=False)["input_ids"] if clean else ())
+        return [self._apart(text) if _MARK in text else next(encoded) for text in texts]
+
+    def _apart(self, text: str) -> list[int]:
+        """Ids of a text with marks: the template's control tokens, and between them nothing but plain text."""
+        ids = []
+        for index, part in enumerate(self._control.split(text)):
+            if index % 2:
+                ids.append(self.tokenizer.convert_tokens_to_ids(part))
+            elif part:
+                plain = part.replace(_MARK, "")
+                ids += self.tokenizer(plain, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        return ids
+
+    def _marked(self, content: str) -> str:
+        return self._control.sub(rf"{_MARK}\1", readable(content))
 
     def spans(
         self, conversations: list[list[Message]], prompt_counts: list[int]
@@ -85,7 +118,7 @@ class ChatText:
         if not text.startswith(before):
             raise self._refusal("renders a conversation differently once it goes on, so no prompt is a part of it")
         start = len(before)
-        written = _readable(content).strip()  # some templates strip, none may do more
+        written = self._marked(content).strip()  # some templates strip, none may do more
         blank = len(text[start:]) - len(text[start:].lstrip())
         end = self._end.match(text, start + blank + len(written))
         if not text.startswith(written, start + blank) or not end or end[1] != self.end:
@@ -96,9 +129,9 @@ class ChatText:
         return TemplateError(f"{self.tokenizer.name_or_path}: the chat template {reason}; choose another train.student")
 
 
-def _readable(text: str) -> str:
-    """The text with half surrogate pairs, which a model's JSON may hold and no tokenizer takes, as question marks."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+def _any(tokens: Iterable[str]) -> str:
+    """A pattern for these texts, the longest first; one that nothing fits where there are none."""
+    return "|".join(map(re.escape, sorted(tokens, key=len, reverse=True))) or "(?!)"
 
 
 def encode_all(
@@ -115,10 +148,13 @@ def encode_all(
         return []
     chat = ChatText(tokenizer)
     rendered = chat.spans(conversations, prompt_counts or [0] * len(conversations))
-    batch = tokenizer([text for text, _ in rendered], add_special_tokens=False, return_offsets_mapping=True)
+    clean = [text for text, _ in rendered if _MARK not in text]
+    batch = tokenizer(clean, add_special_tokens=False, return_offsets_mapping=True) if clean else {}
+    tokens = zip(batch.get("input_ids", ()), batch.get("offset_mapping", ()), strict=True)
     encoded = []
-    for (text, spans), ids, offsets in zip(rendered, batch["input_ids"], batch["offset_mapping"], strict=True):
-        own = _own(offsets, spans)
+    for text, spans in rendered:
+        ids, offsets = ([], None) if _MARK in text else next(tokens)
+        own = None if offsets is None else _own(offsets, spans)
         encoded.append((ids, own) if own is not None else _encode_pieces(chat, text, spans))
     return encoded
 
@@ -173,7 +209,7 @@ def trained_token_share(
     for (ids, own), messages, count in zip(
         encoded, conversations, prompt_counts or [0] * len(conversations), strict=True
     ):
-        turns = [_readable(m["content"]) + end for m in messages[count:] if m["role"] == "assistant"]
+        turns = [readable(m["content"]) + end for m in messages[count:] if m["role"] == "assistant"]
         kept = _runs(ids, own)
         turns += [""] * (len(kept) - len(turns))
         kept += [[]] * (len(turns) - len(kept))

@@ -13,6 +13,15 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 ROOT = Path(__file__).resolve().parent.parent
 
+SHARED = Path(os.environ.get("STEPCALL_SHARED") or ROOT.parent / "shared" / "data")
+
+
+def shared(name: str) -> Path:
+    """A real data set beside the project, or in $STEPCALL_SHARED; the test is skipped where it is not there."""
+    if not (SHARED / name).exists():
+        pytest.skip(f"{SHARED / name} is not here")
+    return SHARED / name
+
 
 @pytest.fixture
 def project_params():

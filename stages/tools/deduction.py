@@ -234,10 +234,11 @@ def _theory(question: str) -> Theory:
             goal, asked_false = reading, asked[1]
         else:
             unread.append(sentence)
-    return _settled(readings, goal, asked_false, tuple(unread))
+    return settled(readings, goal, asked_false, tuple(unread))
 
 
-def _settled(readings: list[tuple[str, Reading]], goal: Reading | None, asked_false: bool, unread: tuple) -> Theory:
+def settled(readings: list[tuple[str, Reading]], goal: Reading | None, asked_false: bool, unread: tuple) -> Theory:
+    """The theory of sentences with their readings. ToolError where it is too large to write out."""
     vocabulary = Vocabulary([reading for _, reading in readings] + ([goal] if goal else []))
     spelled = vocabulary.spelled
     given: dict[Literal, str] = {}

@@ -66,7 +66,7 @@ class Fol:
         """Why what was stated and asked does not support the answer (True, False or Unknown); empty where it does."""
         if self.finding is None:
             return "nothing was asked after the last premise"
-        if self.finding["outcome"] != answer:
+        if self.finding["outcome"] != answer or answer not in ("True", "False", "Unknown"):
             return f"the last question came out {self.finding['outcome']}"
         if answer == "Unknown" and self.finding["telling"] < self.statements:
             return f"{self.finding['telling']} premises say something, the problem makes {self.statements} statements"

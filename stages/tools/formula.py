@@ -27,6 +27,7 @@ _TOKEN = re.compile(
     r"|(?P<sign><->|<=>|->|=>|&&|\|\||!=|==|[¬~!∧&∨|→⇒⟹↔⇔⟺⊕⊻=≠∀∃()\[\],.:]))"
 )
 _BOUND = re.compile(rf"[{_LETTER}]++")
+_SHORT = re.compile(r"[a-z]_?[0-9]*")
 
 _OPERATORS = {
     **dict.fromkeys(("¬", "~", "!", "not"), "¬"),
@@ -229,7 +230,11 @@ class _Reader:
         return formula
 
     def starts_atom(self) -> bool:
-        return "." not in self.token and self.source[self.end :].lstrip()[:1] in ("(", "=", "≠", "!")
+        """Whether the name is followed as in `P(x)`, `P (x)` or `x = y`; in `forall x y (...)` y is a variable."""
+        rest = self.source[self.end :]
+        if rest[:1] == " " and rest.lstrip()[:1] == "(" and _SHORT.fullmatch(self.token):
+            return False
+        return "." not in self.token and rest.lstrip()[:1] in ("(", "=", "≠", "!")
 
     def atom(self) -> Formula:
         name = self.token

@@ -17,7 +17,7 @@ def signature(formula: Formula) -> tuple[dict[str, int], tuple[str, ...]]:
     """Its predicates with their number of terms, and its constants, in the order of the text.
 
     Raises:
-        FormulaError: kind free_variable, rebound or arity.
+        FormulaError: kind free_variable, rebound, arity, or syntax for a variable in a formula's place.
     """
     predicates: dict[str, int] = {}
     constants: dict[str, None] = {}
@@ -41,6 +41,8 @@ def _collect(formula: Formula, bound: tuple, predicates: dict, constants: dict, 
         _collect(inner, (*bound, name), predicates, constants, quantified)
     elif kind in ("is", "="):
         terms = parts if kind == "=" else parts[1:]
+        if len(parts) == 1 and (parts[0] in bound or _VARIABLE.fullmatch(parts[0])):
+            raise FormulaError("syntax", f"the variable {parts[0]} stands where a formula such as P({parts[0]}) should")
         if kind == "is":
             _agree(parts[0], predicates.setdefault(parts[0], len(terms)), len(terms))
         constants.update(dict.fromkeys(name for name in terms if name not in bound))

@@ -3,16 +3,15 @@
 import json
 import time
 from fractions import Fraction
-from pathlib import Path
 
 import pytest
+from conftest import shared
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.chain import number_text
+from stages.problems import notation
 from stages.problems.answers import canonical_number, equal
-
-MODEL_SOLUTIONS = Path(__file__).parents[2] / "shared" / "data" / "gsm8k_model_solutions" / "even_0000-0658.jsonl"
 
 EQUAL = [
     ("18", "18"),
@@ -77,7 +76,32 @@ EQUAL = [
     ("3 dozen eggs", "36"),
     ("3 dozen eggs", "3 (dozen)"),
     ("Tuesday", "tuesday."),
-    ("{1, 2}", "{1, 2}"),
+    ("5 feet 6 inches", "66 inches"),
+    ("5 feet 6 inches", "5.5"),
+    ("2 hours and 30 minutes", "150 minutes"),
+    ("$5 and 10 cents", "$5.10"),
+    ("45°", "45 degrees"),
+    (r"45^\circ", "45"),
+    (r"\frac12", "0.5"),
+    (r"\boxed{\frac{1}{2}}", "1/2"),
+    ("1{,}000", "1000"),
+    (r"1,\!000", "1000"),
+    ("{1, 2}", "{2, 1}"),
+    ("{1, 1, 2}", "{1, 2}"),
+    (r"\{1, 2\}", "1 and 2"),
+    ("{0.5, 3}", r"{3, \frac{1}{2}}"),
+    ("x = 1 or x = 2", "{1, 2}"),
+    ("{4}", "4"),
+    ("(1, 2)", "(1.0, 4/2)"),
+    ("[1, 2)", r"\left[1, 2\right)"),
+    ("(-∞, 2)", r"(-\infty, 2)"),
+    ("(-oo, 2)", "[-inf, 2)"),
+    (r"(3, \infty) \cup (-\infty, 2)", "(-∞, 2) ∪ (3, ∞)"),
+    ("(1, 2] ∪ (2, 3)", "(1, 3)"),
+    ("(A)", "A"),
+    ("option (a)", "A."),
+    ("The answer is B", "(B)"),
+    ("A) the green book", "(A)"),
 ]
 DIFFERENT = [
     ("18", "19"),
@@ -105,12 +129,42 @@ DIFFERENT = [
     ("", "18"),
     ("", "0"),
     ("12345678901234567890", "12345678901234567891"),
+    ("5 feet 6 inches", "5.6 feet"),
+    ("$5 and 10 cents", "5"),
+    ("{1, 2}", "{1, 3}"),
+    ("{1, 2}", "2, 3"),
+    ("{4, 5}", "4"),
+    ("(1, 2)", "(2, 1)"),
+    ("(1, 2)", "[1, 3]"),
+    ("[1, 2)", "[1, 2]"),
+    ("(-∞, 2)", "(-∞, 2]"),
+    ("(1, 2) ∪ (2, 3)", "(1, 3)"),
+    ("(A)", "(D)"),
+    ("A", "B."),
+    ("A) the green book", "B"),
+    ("", "A"),
+    ("", "{1, 2}"),
 ]
 UNDECIDED = [
     ("4 or 5", "4"),
     ("(1, 2)", "1"),
-    ("{1, 2}", "{2, 1}"),
     ("[1, 2]", "(1, 2)"),
+    ("{1, 2}", "(1, 2)"),
+    ("{1, 2}", "[1, 2]"),
+    ("{1, 2}", "[1, 2)"),
+    ("1, 2", "2, 1"),
+    ("1, 2", "(1, 2)"),
+    ("4, 5", "4"),
+    ("(1,234)", "1,234"),
+    ("{1,234}", "{1, 234}"),
+    ("(1, 2", "1"),
+    ("{1 apple, 2}", "{1, 2}"),
+    ("1 hour, 90 minutes", "2.5 hours"),
+    ("5 feet 6 pounds", "5"),
+    ("A", "18"),
+    ("A) 18", "18"),
+    ("24k", "24"),
+    ("3-5", "4"),
     ("2 + 3 = 5", "5"),
     ("3*6", "36"),
     ("3*6", "18"),
@@ -141,10 +195,6 @@ UNDECIDED = [
     ("5!", "5"),
     ("5x", "5"),
     ("0.333...", "0.333"),
-    (r"2^{10}", "1024"),
-    (r"\sqrt{4}", "2"),
-    ("pi", "3"),
-    ("π", "3"),
     ("3:30", "3"),
     ("7 pm", "7 am"),
     ("5/0", "5"),
@@ -166,7 +216,6 @@ UNDECIDED = [
     ("Tuesday", "Wednesday"),
     ("18 " * 100, "18"),
     ("18 " + "very " * 100 + "good apples", "18"),
-    ("$5 and 10 cents", "5"),
 ]
 
 
@@ -203,6 +252,13 @@ def test_what_is_not_surely_read_is_undecided_and_never_wrong(answer, gold):
         ("Uncertain", "False", False),
         ("", "True", False),
         ("A", "True", None),
+        ("(A)", "(D)", False),
+        ("A) True", "A", True),
+        ("B) The red book is the first.", "A", False),
+        ("The correct option is (C).", "C", True),
+        ("(A) True", "True", True),
+        ("(A) True", "Unknown", False),
+        ("the green book", "A", None),
         ("yes", "True", None),
         ("not true", "True", None),
         ("it is not true", "False", None),
@@ -238,6 +294,16 @@ PIECES = st.sampled_from(
         "true",
         "False",
         "\\frac{1}{2}",
+        "\\sqrt{2}",
+        "{",
+        "}",
+        "[",
+        ", ",
+        "∪",
+        "∞",
+        "^2",
+        "π",
+        "option ",
         "10^3",
         "×",
         "€",
@@ -307,6 +373,16 @@ def test_a_task_without_answers_is_refused_by_name():
         "the answer is " * 7_000,
         "*`\"'" * 25_000,
         "(" * 100_000,
+        "{1," * 33_000,
+        "(1, 2) ∪ " * 11_000,
+        "1, 2 and " * 11_000,
+        "5 feet " * 14_000,
+        "(a) " * 25_000,
+        "sqrt(" * 20_000,
+        "\\sqrt " * 14_000,
+        "^{2" * 33_000,
+        "x^2+" * 25_000,
+        "π√" * 50_000,
     ],
 )
 def test_100000_hostile_characters_take_no_time(text):
@@ -317,16 +393,89 @@ def test_100000_hostile_characters_take_no_time(text):
     assert time.process_time() - start < 0.5
 
 
+NOTATION_EQUAL = [
+    (r"2^{10}", "1024"),
+    (r"\sqrt{4}", "2"),
+    ("√4", "2"),
+    ("sqrt(8)", r"2\sqrt{2}"),
+    (r"\frac{\sqrt{3}}{2}", r"\frac{3}{2\sqrt{3}}"),
+    (r"$\frac{\pi}{2}$", "0.5π"),
+    ("(x+1)^2", "x^2 + 2x + 1"),
+    ("x < 3^1", r"(-\infty, 3)"),
+    (r"\{\sqrt{2}, 1\}", r"\{1, \sqrt{2}\}"),
+    (r"5 \pm \sqrt{2}", r"\{5 - \sqrt{2}, 5 + \sqrt{2}\}"),
+    ("10^{-3}", "0.001"),
+    (r"\log_2 8", "3"),
+]
+NOTATION_DIFFERENT = [
+    (r"\sqrt{2}", "1.41421356"),
+    ("π", "3.14159"),
+    ("pi", "3"),
+    (r"\frac{1}{3}", "0.333333333^1"),
+    ("2^3", "9"),
+    ("(x+1)^2", "x^2 + 1"),
+    (r"(1, \sqrt{2}]", r"[1, \sqrt{2}]"),
+    ("(1, ∞, 2)", "(1, 2)"),
+]
+NOTATION_UNDECIDED = [
+    ("5x", "5"),
+    ("x^2", "y^2"),
+    (r"\sin 30^\circ", "0.5"),
+    (r"3\sqrt{2}\text{ cm}", r"3\sqrt{2}"),
+    ("2^3 apples", "8"),
+    ("3^1 feet", "3^1 meters"),
+    ("9^{9^9}", "1"),
+    ("((9^{99})^{99})^{99}", "1"),
+    ("(a+b+c+d+f)^9 (a+b+c+d+f)^9", "1"),
+    ("100000000!", "1"),
+    (r"\binom{100000}{50000}", "1"),
+    (r"\sum_{n=1}^{9} n", "45"),
+    (r"\frac{" * 16 + "1", "1"),
+    (r"\input{/etc/passwd}", "1"),
+    (r"\sqrt{2", r"\sqrt{2}"),
+    ("__import__('os')^2", "1"),
+    ("1234567890123^2", "1"),
+]
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold", "outcome"),
+    [
+        *((*pair, True) for pair in NOTATION_EQUAL),
+        *((*pair, False) for pair in NOTATION_DIFFERENT),
+        *((*pair, None) for pair in NOTATION_UNDECIDED),
+    ],
+)
+def test_notation_is_compared_exactly_or_not_at_all(answer, gold, outcome):
+    assert equal(answer, gold, "math") is outcome
+    assert equal(gold, answer, "math") is outcome
+
+
+def test_the_worker_is_not_asked_what_the_exact_tier_decides(monkeypatch):
+    asked = []
+    monkeypatch.setattr(notation.worker, "call", lambda *request: asked.append(request))
+    for answer, gold in [*EQUAL, *DIFFERENT, *UNDECIDED, *NOTATION_UNDECIDED[2:]]:
+        equal(answer, gold, "math")
+    assert [request[1] for request in asked] == []
+
+
+def test_a_comparison_that_takes_too_long_is_undecided(monkeypatch):
+    monkeypatch.setattr(notation, "SECONDS", 0.0)
+    assert equal(r"\sqrt{16}", "4.0", "math") is None
+    monkeypatch.setattr(notation, "SECONDS", 5.0)
+    assert equal(r"\sqrt{16}", "4.00", "math") is True
+
+
 @pytest.mark.shared_data
-@pytest.mark.skipif(not MODEL_SOLUTIONS.exists(), reason=f"{MODEL_SOLUTIONS.name} is not here")
-@pytest.mark.parametrize("model", ["6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification"])
-def test_verdicts_on_real_model_answers_are_the_publishers(model):
-    rows = [json.loads(line) for line in MODEL_SOLUTIONS.read_text(encoding="utf-8").split("\n") if line]
-    compared = 0
+def test_real_model_answers_are_judged_as_their_publishers_do():
+    path = shared("gsm8k_model_solutions/even_0000-0658.jsonl")
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    pairs, flags = [], []
     for row in rows:
-        gold = row["ground_truth"].split("\n")[-1]
-        answer = row[model]["solution"].split("\n")[-1]
-        if answer.startswith("A: "):
-            assert equal(answer[3:], gold[3:], "math") is row[model]["is_correct"], row["question"]
-            compared += 1
-    assert compared >= 320
+        gold = row["ground_truth"].split("\n")[-1].removeprefix("A: ")
+        for model in ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification"):
+            last = row[model]["solution"].split("\n")[-1]
+            pairs.append((last.removeprefix("A: ") if last.startswith("A: ") else "", gold))
+            flags.append(row[model]["is_correct"])
+    outcomes = [equal(answer, gold, "math") for answer, gold in pairs]
+    assert outcomes == flags and len(flags) == 1320

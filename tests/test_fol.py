@@ -320,4 +320,4 @@ def test_the_worked_examples_are_correct_chains():
     for problem in problems:
         assert open_fol(problem.question).statements == len(problem.solution) - 2
         assert judged(problem, *(call.text() for call in problem.solution))["verdict"] == "correct"
-    assert system_text("fol", 2).count("> Entails(") == 2
+    assert system_text("fol", "logic", 2).count("> Entails(") == 2

@@ -310,14 +310,14 @@ def test_a_refused_formula_leaves_no_names_behind():
 
 def bounded(source):
     """Nothing but a FormulaError, and soon."""
-    start = time.perf_counter()
+    start = time.thread_time()
     try:
         formula = parse(source)
         signature(formula)
         assert parse(text(formula)) == formula or len(text(formula)) > MAX_LENGTH
     except FormulaError as error:
         assert str(error).isprintable() and len(str(error)) < 250, str(error)
-    assert time.perf_counter() - start < 0.2
+    assert time.thread_time() - start < 0.2
 
 
 PIECES = "∀ ∃ ¬ ∧ ∨ → ↔ ⊕ = ≠ ( ) [ ] , . : x y P(x) Q(a,x) R a not and forall ^ - ∀x ( ) \u202e".split(" ")

@@ -123,12 +123,12 @@ PIECES = [
 @settings(max_examples=2_000, deadline=None)
 @given(st.one_of(st.text(max_size=80), st.lists(st.sampled_from(PIECES), max_size=60).map("".join)))
 def test_any_text_is_a_program_or_one_error_of_ours(program):
-    start = time.perf_counter()
+    start = time.thread_time()
     try:
         assert run(program) in ("True", "False", "Unknown")
     except ProgramError:
         pass
-    assert time.perf_counter() - start < 0.2
+    assert time.thread_time() - start < 0.2
 
 
 @pytest.mark.parametrize(
@@ -150,12 +150,12 @@ def test_any_text_is_a_program_or_one_error_of_ours(program):
     ],
 )
 def test_a_hostile_program_ends_soon(program):
-    start = time.perf_counter()
+    start = time.thread_time()
     try:
         assert run(program) in ("True", "False", "Unknown")
     except ProgramError:
         pass
-    assert time.perf_counter() - start < 0.5
+    assert time.thread_time() - start < 0.5
 
 
 # Programs of real models, unfiltered

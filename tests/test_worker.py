@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from stages.tools import worker
+from stages.tools import solvers, worker
 from stages.tools.worker import Worker, WorkerError
 
 BOUND = 0.2  # seconds that a call may run over its time
@@ -25,9 +25,9 @@ ENTAILED = {"premises": [["is", "P", "a"]], "conclusion": ["is", "P", "a"], "rli
 PROGRAM = f"""
 import ctypes, importlib.util, os, resource, signal, subprocess, sys, time
 
-spec = importlib.util.spec_from_file_location("worker", {worker.__file__!r})
-worker = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(worker)
+spec = importlib.util.spec_from_file_location("solvers", {str(worker.PROGRAM)!r})
+solvers = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(solvers)
 
 
 def hang(_):
@@ -89,8 +89,8 @@ functions = {{
     "spawn": lambda _: subprocess.Popen(["/bin/sleep", "1000"]).pid,
     "stdin": lambda _: sys.stdin.read(),
 }}
-worker.FUNCTIONS.update({{name: ("json", function) for name, function in functions.items()}})
-worker.serve()
+solvers.FUNCTIONS.update({{name: ("json", function) for name, function in functions.items()}})
+solvers.serve()
 """
 
 
@@ -209,7 +209,7 @@ def test_the_worker_sees_no_environment(hostile, monkeypatch):
 def test_the_worker_has_a_session_of_its_own_and_limits(hostile):
     pid, session, group = ask(hostile, "process")
     assert pid == session == group != os.getpid()
-    assert ask(hostile, "limits", ["AS", "CORE", "FSIZE", "NOFILE"]) == [worker.MAX_MEMORY, 0, 0, 16]
+    assert ask(hostile, "limits", ["AS", "CORE", "FSIZE", "NOFILE"]) == [solvers.MAX_MEMORY, 0, 0, 16]
 
 
 def test_the_worker_cannot_write_a_file(hostile, tmp_path):
@@ -308,7 +308,7 @@ def script(code):
 
 START = """
 import os, signal, sys
-from stages.tools import worker
+from stages.tools import solvers, worker
 argument = {"premises": [["is", "P", "a"]], "conclusion": ["is", "P", "a"], "rlimit": 100_000}
 print(worker.call("entails", argument, 20.0)["outcome"], worker._worker.process.pid, flush=True)
 """

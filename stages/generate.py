@@ -28,6 +28,7 @@ from stages.journal import Journal, journal_folder
 from stages.params import InputError, Params
 from stages.problems import sources
 from stages.problems.problem import Problem
+from stages.problems.reference import confirmed
 from stages.teacher import SIMULATED, ProviderError, Stopped, Teacher
 
 CHAINS, CALLS, METRICS = Path("data/chains.jsonl"), Path("data/calls"), Path("metrics/generate.json")
@@ -125,11 +126,12 @@ def _draining(teacher: Teacher) -> Iterator[None]:
         release()
 
 
-def metrics(problems: list[Problem], run: Run, made: dict) -> dict:
+def metrics(problems: list[Problem], run: Run, made: dict, left_out: int) -> dict:
     """What metrics/generate.json says.
 
     `teacher_calls` and `journal_hits` are what this version of the chains cost when it was first made (see
-    `Journal.finish`): counted anew, a second run of the same version would differ from the first.
+    `Journal.finish`): counted anew, a second run of the same version would differ from the first. `left_out`:
+    problems that no teacher was asked about, as their gold is not confirmed.
     """
     chains = run.chains.values()
     missing = defaultdict(list)
@@ -146,6 +148,8 @@ def metrics(problems: list[Problem], run: Run, made: dict) -> dict:
         "cost_usd": sum(chain.cost_usd for chain in chains),
         "version": made["version"],
     }
+    if left_out:
+        counts["left_out"] = left_out
     if missing:
         counts["missing"] = {
             reason: {"chains": len(ids), "problems": list(dict.fromkeys(ids))[:10]}
@@ -189,31 +193,44 @@ def guard_money(model: str, journal: Journal) -> None:
 def _locked_model(lock: Path) -> str | None:
     """The teacher's model of the version in dvc.lock; None where that lists no data/calls."""
     from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
-    locked = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8")) or {}
-    stage = locked.get("stages", {}).get("generate", {})
-    if str(CALLS) not in (out["path"] for out in stage.get("outs", ())):
-        return None
-    value, rest = stage["params"]["params.yaml"], "generate.teacher.model"
-    while rest:  # as dvc.yaml lists them: `generate`, `generate.teacher` or the whole name
-        name = next((name for name in value if f"{rest}.".startswith(f"{name}.")), None)
-        if name is None:
+    try:
+        locked = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8")) or {}
+        stage = locked.get("stages", {}).get("generate", {})
+        if str(CALLS) not in (out["path"] for out in stage.get("outs", ())):
             return None
-        value, rest = value[name], rest[len(name) + 1 :]
-    return value
+        value, rest = stage["params"]["params.yaml"], "generate.teacher.model"
+        while rest:  # as dvc.yaml lists them: `generate`, `generate.teacher` or the whole name
+            name = next((name for name in value if f"{rest}.".startswith(f"{name}.")), None)
+            if name is None:
+                return None
+            value, rest = value[name], rest[len(name) + 1 :]
+        return value
+    except (YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        said = " ".join(str(error).split())[:120]
+        raise InputError(f"{lock}: not as DVC writes it ({said}); restore it with `git checkout {lock}`") from None
 
 
 def _recorded() -> dict:
     """The metrics of the last finished version, which git brings to a fresh clone; {} where there are none."""
     try:
-        return json.loads(METRICS.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        made = json.loads(METRICS.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
+    return made if isinstance(made, dict) else {}
 
 
 def main() -> None:
     settings = params.load()
-    problems = sources.load("train", settings.problems)
+    found = sources.load("train", settings.problems)
+    problems = confirmed(found)
+    left_out = len(found) - len(problems)
+    if left_out:
+        reason = "whose own solution does not give gold are left out; `python -m stages.problems.validate` lists them"
+        print(f"generate: {left_out} of {len(found)} problems {reason}", file=sys.stderr)
+    if not problems:
+        raise InputError("problems.train: no problem whose gold is confirmed; `python -m stages.problems.validate`")
     with Journal(journal_folder()) as journal:
         journal.seed(CALLS)
         if journal.dropped:
@@ -224,10 +241,10 @@ def main() -> None:
         schema.write(CHAINS, [run.chains[place].row() for place in sorted(run.chains)], "chains")
         if run.missing:
             asked = {"teacher_calls": teacher.asked, "journal_hits": teacher.hits, "version": ""}
-            write_metrics(METRICS, metrics(problems, run, asked))
+            write_metrics(METRICS, metrics(problems, run, asked, left_out))
             raise InputError(_unfinished(run, teacher))
         keys = [key for keys in run.calls.values() for key in keys]
-        write_metrics(METRICS, metrics(problems, run, journal.finish(keys, _recorded())))
+        write_metrics(METRICS, metrics(problems, run, journal.finish(keys, _recorded()), left_out))
         journal.snapshot(CALLS, call_files(problems, run.calls))
     print(f"generate: {len(run.chains)} chains; {teacher.asked} calls asked now, {teacher.hits} known before")
 

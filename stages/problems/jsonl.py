@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import random
+import re
 from collections import Counter
 from pathlib import Path
 
 from stages.chain import Call
 from stages.params import InputError
 from stages.problems.problem import TASKS, Problem
+from stages.schema import json_row
 from stages.tools import DEFAULT_TOOLKIT, TOOLKITS
 from stages.tools.calls import CallError, parse
+from stages.tools.tool import ToolError
 
 REQUIRED = ("question", "answer", "task")
 OPTIONAL = ("id", "context", "toolkit", "solution")
+MAX_ID = 200  # characters
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class JsonlError(InputError):
@@ -29,13 +34,7 @@ def read(path: Path, n: int | None = None, seed: int = 0) -> list[Problem]:
     Raises:
         JsonlError: the file cannot be read, a row is no object, lacks a key, or holds what cannot be used.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise JsonlError(
-            f"{path}: {getattr(error, 'strerror', None) or error}; check problems.*.path in params.yaml"
-        ) from None
-    made = [_problem(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    made = [_problem(path, number, where, row) for number, (where, row) in rows(path).items()]
     for name, count in Counter(problem.id for problem in made).items():
         if count > 1:
             raise JsonlError(f"{path}: id {name} stands {count} times; ids must differ")
@@ -44,14 +43,30 @@ def read(path: Path, n: int | None = None, seed: int = 0) -> list[Problem]:
     return made
 
 
-def _problem(path: Path, number: int, line: str) -> Problem:
-    where = f"{path} line {number}"
+def rows(path: Path) -> dict[int, tuple[str, dict]]:
+    """The objects of a file by their line's number, each with its place for messages; empty lines are no rows.
+
+    Raises:
+        JsonlError: the file cannot be read, or a line is no object.
+    """
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        raise JsonlError(f"{where}: no JSON object") from None
-    if not isinstance(row, dict):
-        raise JsonlError(f"{where}: no JSON object")
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, ValueError) as error:  # no UTF-8, or a path that no file can have
+        raise JsonlError(
+            f"{path}: {getattr(error, 'strerror', None) or error}; check problems.*.path in params.yaml"
+        ) from None
+    found = {}
+    for number, line in enumerate(lines, 1):
+        where = f"{path} line {number}"
+        try:
+            if line.strip():
+                found[number] = where, json_row(line)
+        except (ValueError, RecursionError) as error:
+            raise JsonlError(f"{where}: no JSON object: {' '.join(str(error).split())[:120]}") from None
+    return found
+
+
+def _problem(path: Path, number: int, where: str, row: dict) -> Problem:
     for key in REQUIRED:
         if key not in row:
             raise JsonlError(
@@ -60,6 +75,11 @@ def _problem(path: Path, number: int, line: str) -> Problem:
     for key, value in row.items():
         if key in (*REQUIRED, *OPTIONAL) and key != "solution" and not isinstance(value, str):
             raise JsonlError(f"{where}: {key} is {type(value).__name__}; it takes a text")
+        if key in (*REQUIRED, *OPTIONAL) and _SURROGATE.search(str(value)):
+            raise JsonlError(f"{where}: {key} holds half a surrogate pair, which no request can carry; take it out")
+    name = row.get("id", f"{number:06d}")
+    if not 1 <= len(name) <= MAX_ID or not name.isprintable():
+        raise JsonlError(f"{where}: id is empty, longer than {MAX_ID} characters or not printable; write another")
     if row["task"] not in TASKS:
         raise JsonlError(f"{where}: task is {row['task']!r}; it takes {', '.join(TASKS)}")
     toolkit = row.get("toolkit", DEFAULT_TOOLKIT[row["task"]])
@@ -68,8 +88,12 @@ def _problem(path: Path, number: int, line: str) -> Problem:
     question = " ".join(filter(None, [row.get("context", "").strip(), row["question"].strip()]))
     if not question or not row["answer"].strip():
         raise JsonlError(f"{where}: question or answer is empty")
+    try:
+        TOOLKITS[toolkit].open(question)
+    except ToolError as error:
+        raise JsonlError(f"{where}: {error}") from None
     return Problem(
-        id=f"{path.stem}/{row.get('id', f'{number:06d}')}",
+        id=f"{path.stem}/{name}",
         task=row["task"],
         toolkit=toolkit,
         source="jsonl",

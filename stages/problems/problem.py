@@ -15,7 +15,8 @@ class Problem:
     """`question` is all the text the model sees. `solution` ends with `Finish`.
 
     `misconception` is a wrong solution that someone who misreads the question in a typical way would give; built-in
-    problems have it where the question holds a trap, and only the simulated error model reads it.
+    problems have it where the question holds a trap, and only the simulated error model reads it. `doubt` says why the
+    solution that the source publishes cannot be run, or does not give `gold`; there is no `solution` then.
     """
 
     id: str
@@ -26,6 +27,7 @@ class Problem:
     gold: str
     solution: tuple[Call, ...] = ()
     misconception: tuple[Call, ...] = ()
+    doubt: str = ""
 
 
 def text_key(question: str) -> str:

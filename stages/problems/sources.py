@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from stages.params import ParamsError, ProblemsParams
+from stages.problems import builtin, gsm8k, jsonl
 from stages.problems.problem import Problem, text_key
 
 USES = ("train", "dev", "heldout", "ood")
@@ -16,20 +18,25 @@ def load(use: str, problems: ProblemsParams) -> list[Problem]:
 
     Raises:
         ParamsError: an entry names no source, or a key that its source does not take.
-        JsonlError: a row of a problem file cannot be used.
+        JsonlError: a problem file or one of its rows cannot be used.
     """
     seen: dict[str, Problem] = {}
-    for index, entry in enumerate(getattr(problems, use)):
-        for problem in _source(use, f"problems.{use}[{index}]", entry):
+    for _, _, found in entries(use, problems):
+        for problem in found:
             seen.setdefault(text_key(problem.question), problem)
     return list(seen.values())
+
+
+def entries(use: str, problems: ProblemsParams) -> Iterator[tuple[str, dict, list[Problem]]]:
+    """Each entry of a use: its key, the entry, and all its problems."""
+    for index, entry in enumerate(getattr(problems, use)):
+        key = f"problems.{use}[{index}]"
+        yield key, entry, _source(use, key, entry)
 
 
 def _source(use: str, key: str, entry: dict) -> list[Problem]:
     source = entry.get("source")
     if source in BUILTIN:
-        from stages.problems import builtin
-
         _check(key, entry, {"n": int, "seed": int}, {"variant": str})
         if entry.get("variant", "plain") not in builtin.VARIANTS[source]:
             raise ParamsError(f"{key}.variant is {entry['variant']!r}; it takes {', '.join(builtin.VARIANTS[source])}")
@@ -38,11 +45,15 @@ def _source(use: str, key: str, entry: dict) -> list[Problem]:
         assert all(builtin.part(problem.question) in builtin.PARTS[use] for problem in made)
         return made
     if source == "jsonl":
-        from stages.problems.jsonl import read
-
         _check(key, entry, {"path": str}, {"n": int, "seed": int})
-        return read(Path(entry["path"]), entry.get("n"), entry.get("seed", 0))
-    raise ParamsError(f"{key}.source is {source!r}; it takes {', '.join((*BUILTIN, 'jsonl'))}")
+        return jsonl.read(Path(entry["path"]), entry.get("n"), entry.get("seed", 0))
+    if source == "gsm8k":
+        _check(key, entry, {"split": str}, {"path": str, "n": int, "seed": int})
+        if entry["split"] not in gsm8k.SPLITS:
+            raise ParamsError(f"{key}.split is {entry['split']!r}; it takes {', '.join(gsm8k.SPLITS)}")
+        path = Path(entry["path"]) if "path" in entry else None
+        return gsm8k.read(entry["split"], path, entry.get("n"), entry.get("seed", 0))
+    raise ParamsError(f"{key}.source is {source!r}; it takes {', '.join((*BUILTIN, 'gsm8k', 'jsonl'))}")
 
 
 def _check(key: str, entry: dict, needed: dict[str, type], optional: dict[str, type]) -> None:

@@ -1,0 +1,90 @@
+"""GSM8K, grade-school math problems, with reference solutions made from their calculator annotations.
+
+Read from a local file in the published form (JSON lines of question and answer, the answer ending in `#### 72`), or
+without one from the hub, at a pinned revision. A reference solution is the annotated operations as calls; where these
+stop short of the answer, the plain equations between them that hold exactly are taken too. What still does not end in
+the answer gets no solution and a `doubt` that says why.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+
+from stages.chain import Call
+from stages.params import ParamsError
+from stages.problems.annotations import Annotation, annotations, equations
+from stages.problems.jsonl import JsonlError, rows
+from stages.problems.problem import Problem
+from stages.tools.calls import number
+
+HUB = {"path": "openai/gsm8k", "name": "main", "revision": "740312add88f781978c0658806c59bc2815b9866"}
+SPLITS = ("train", "test")
+_GOLD = re.compile(r"(?:^|\n)(?:####|A:) ?(-?[0-9]{1,3}(?:,[0-9]{3})++|-?[0-9]++(?:\.[0-9]++)?)\s*+$")
+
+
+def read(split: str, path: Path | None = None, n: int | None = None, seed: int = 0) -> list[Problem]:
+    """The split's problems, or `n` of them drawn with `seed`, in the published order; ids count rows from 0.
+
+    Raises:
+        JsonlError: the file cannot be read, or a row is not in the published form.
+        ParamsError: the hub's copy cannot be read.
+    """
+    found = rows(path).values() if path else _hub_rows(split)
+    made = [problem(f"gsm8k/{split}/{index:05d}", where, row) for index, (where, row) in enumerate(found)]
+    if n is not None and n < len(made):
+        made = [made[index] for index in sorted(random.Random(seed).sample(range(len(made)), n))]
+    return made
+
+
+def _hub_rows(split: str) -> list[tuple[str, dict]]:
+    import datasets
+
+    try:
+        published = datasets.load_dataset(**HUB, split=split)
+    except Exception as error:  # no network, no such split, a cache that is broken: datasets raises a dozen kinds
+        said = " ".join(str(error).split())[:120]
+        message = f"{HUB['path']}: the hub's copy cannot be read ({said}); give a local file as problems.*.path"
+        raise ParamsError(message) from None
+    return [(f"{HUB['path']} {split} row {index}", row) for index, row in enumerate(published)]
+
+
+def problem(name: str, where: str, row: dict) -> Problem:
+    """One published row; `where` names it in messages."""
+    for key in ("question", "answer"):
+        if not isinstance(row.get(key), str) or not row[key].strip():
+            raise JsonlError(f"{where}: {key} is missing or no text; a row has question and answer")
+    gold = gold_of(row["answer"])
+    if gold is None:
+        raise JsonlError(f"{where}: answer does not end in a line such as `#### 72`")
+    solution, doubt = reference(row["answer"], gold)
+    return Problem(name, "math", "arithmetic", "gsm8k", row["question"].strip(), gold, solution, doubt=doubt)
+
+
+def gold_of(answer: str) -> str | None:
+    """The number on the last line of a solution, without thousands separators; None where there is none."""
+    match = _GOLD.search(answer)
+    return match[1].replace(",", "") if match else None
+
+
+def reference(answer: str, gold: str) -> tuple[tuple[Call, ...], str]:
+    """The published solution as calls, and ""; or no call, and why it is none."""
+    calls, doubt = _calls(annotations(answer), gold)
+    if doubt:
+        calls, _ = _calls(equations(answer), gold)
+    return (calls, "") if calls else ((), doubt)
+
+
+def _calls(annotated: list[Annotation], gold: str) -> tuple[tuple[Call, ...], str]:
+    if not annotated:
+        return (), "no annotation"
+    steps = [annotation.step() for annotation in annotated]
+    for annotation, step in zip(annotated, steps, strict=True):
+        if step.error:
+            return (), "an annotation cannot be computed"
+        if number(step.result) != annotation.value:
+            return (), "an annotation does not give the value it says"
+    if number(steps[-1].result) != number(gold):
+        return (), "the last annotation is not the answer"
+    return (*(step.call for step in steps), Call("Finish", {"answer": gold})), ""

@@ -1,0 +1,86 @@
+"""Solutions that four fine-tuned models wrote for GSM8K test problems, right and wrong, as chains.
+
+The file is GSM8K's `example_model_solutions.jsonl`: a question, the true solution, and a text with annotations for each
+model, ending in `A: 18`. A chain made of such a text has one step an annotation, with the result that the text states:
+where that is not what the tool gives (rounding as a float prints it aside), the chain is not reproduced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from stages.chain import Call, Chain, Step, number_text
+from stages.problems import gsm8k
+from stages.problems.annotations import Annotation, annotations
+from stages.problems.jsonl import JsonlError, rows
+from stages.problems.problem import Problem
+from stages.tools.calls import number
+
+MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
+ANSWER = "A: "  # starts the last line of a solution that was not cut
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A model's chain on a problem, and whether the publishers call its answer right."""
+
+    problem: Problem
+    model: str
+    is_correct: bool
+    chain: Chain
+
+
+def read(path: Path) -> Iterator[Solution]:
+    """The file's solutions, problem by problem.
+
+    Raises:
+        JsonlError: the file cannot be read, or a row lacks a text.
+    """
+    for number_, (where, row) in rows(path).items():
+        try:
+            published = {"question": row["question"], "answer": row["ground_truth"]}
+            problem = gsm8k.problem(f"gsm8k_models/{number_:06d}", where, published)
+            for model in MODELS:
+                answer, right = row[model]["solution"], row[model]["is_correct"]
+                yield Solution(problem, model, right, chain(problem, answer, model))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise JsonlError(f"{where}: no model solution as GSM8K publishes them ({error})") from None
+
+
+def chain(problem: Problem, solution: str, model: str) -> Chain:
+    """An annotated solution as the chain that its calls would have made; without an answer line it is a cut one."""
+    last = solution.split("\n")[-1]
+    answer = last.removeprefix(ANSWER).strip() if last.startswith(ANSWER) else ""
+    steps = [_step(annotation) for annotation in annotations(solution)]
+    if answer:
+        steps.append(Step(Call("Finish", {"answer": answer}).text(), Call("Finish", {"answer": answer}), result=answer))
+    return Chain(
+        problem_id=problem.id,
+        task=problem.task,
+        toolkit=problem.toolkit,
+        source=problem.source,
+        question=problem.question,
+        gold=problem.gold,
+        teacher=model,
+        sample=0,
+        prompt=(),
+        steps=tuple(steps),
+        answer=answer,
+        stop="finish" if answer else "max_tokens",
+    )
+
+
+def _step(annotation: Annotation) -> Step:
+    """The call with the result that the text states; the tool's own where that is the same but for rounding."""
+    step = annotation.step()
+    if step.error or annotation.value is None or _rounds_to(number(step.result), annotation.value):
+        return step
+    return replace(step, result=number_text(annotation.value))
+
+
+def _rounds_to(exact: Fraction, stated: Fraction) -> bool:
+    """266.6666666666667 is how a float prints 800/3: equal to 12 digits."""
+    return exact == stated or abs(exact - stated) <= abs(exact) / 10**12

@@ -13,7 +13,8 @@ from stages.chain import Step, Value
 from stages.tools.calls import number
 
 _NUMERAL = re.compile(r"[0-9]{1,30}(?:,[0-9]{3})*(?:\.[0-9]{1,30})?")
-_FRACTION = re.compile(r"([0-9]{1,15})\s?/\s?([0-9]{1,15})")
+FRACTION = re.compile(r"([0-9]{1,15})\s?/\s?([0-9]{1,15})")
+_COUNT = re.compile(_NUMERAL.pattern + r"(?!st|nd|rd|th)")  # no ordinal
 _WORD = re.compile(r"[a-z]+")
 
 # Units and small steps that a solution may use without reading them anywhere: months, days, hours, cents, ...
@@ -48,17 +49,14 @@ def question_numbers(question: str) -> set[Fraction]:
     """
     stated = set(numbers_in(question))
     stated |= {WORDS[word] for word in _WORD.findall(question.lower()) if word in WORDS}
-    stated |= {Fraction(int(p), int(q)) for p, q in _FRACTION.findall(question) if int(q)}
-    hundredths = {value / 100 for value in stated}
-    return (
-        stated
-        | hundredths
-        | {1 - value for value in hundredths}
-        | {1 + value for value in hundredths}
-        | {100 - value for value in stated}
-        | {100 + value for value in stated}
-        | {1 / value for value in stated if value}
-    )
+    stated |= {Fraction(int(p), int(q)) for p, q in FRACTION.findall(question) if int(q)}
+    return {meaning for value in stated for meaning in _meanings(value)}
+
+
+def _meanings(value: Fraction) -> set[Fraction]:
+    hundredth = value / 100
+    inverse = {1 / value} if value else set()
+    return {value, hundredth, 1 - hundredth, 1 + hundredth, 100 - value, 100 + value} | inverse
 
 
 def operands(step: Step) -> list[Fraction]:
@@ -88,6 +86,19 @@ def numbers_grounded(question: str, steps: Iterable[Step]) -> bool:
         if result is not None:
             known.add(abs(result))
     return True
+
+
+def question_numbers_used(question: str, steps: Iterable[Step]) -> bool:
+    """Whether every numeral of the question is an operand in one of its meanings, `2/5` also as 2 and 5 or 1 - 2/5.
+
+    Number words are not asked for: `one day` and `the two of them` are seldom meant to be computed with.
+    """
+    used = {abs(value) for step in steps for value in operands(step)}
+    fractions = [(Fraction(int(p)), Fraction(int(q))) for p, q in FRACTION.findall(question) if int(q)]
+    numerals = [number(match[0].replace(",", "")) for match in _COUNT.finditer(FRACTION.sub(" ", question))]
+    return all(used & _meanings(value) for value in numerals) and all(
+        used & {p / q, 1 - p / q, q / p if p else p, p * 100 / q} or {p, q} <= used for p, q in fractions
+    )
 
 
 def results_used(steps: Iterable[Step], answer: Fraction | None) -> bool:

@@ -66,6 +66,7 @@ class GenerateParams:
 @dataclass(frozen=True)
 class VerifyParams:
     tolerance: float
+    perturb: int
 
 
 @dataclass(frozen=True)
@@ -278,6 +279,7 @@ def _check(params: Params, path: Path) -> None:
         "agent.examples": params.agent.examples,
         "generate.teacher.temperature": generate.teacher.temperature,
         "verify.tolerance": params.verify.tolerance,
+        "verify.perturb": params.verify.perturb,
         "train.sft.learning_rate": train.sft.learning_rate,
         "train.dpo.learning_rate": train.dpo.learning_rate,
         "train.dpo.beta": train.dpo.beta,

@@ -16,12 +16,14 @@ from pathlib import Path
 
 from stages.chain import FAILURES, STEP_FAILURES, STOPS
 from stages.files import replace_file
-from stages.params import InputError
+from stages.params import InputError, printable
 from stages.problems.problem import TASKS
 
 VERDICTS = ("correct", "incorrect", "undecided")
 HARD_CHECKS = ("finished", "reproduced", "called", "answer_right", "grounded")  # all hold for a correct chain
-SOFT_CHECKS = ("valid_calls", "not_repeated", "results_used", "numbers_grounded")  # recorded, never decide
+# Recorded, never decide.
+SOFT_CHECKS = ("valid_calls", "not_repeated", "results_used", "numbers_grounded", "question_numbers_used")
+PERTURBATIONS = ("", "agrees", "disagrees")  # with other numbers in the question, against the problem's other chains
 KINDS = ("chain", "step")
 USES = ("heldout", "ood")
 
@@ -144,6 +146,7 @@ DOORS = {
             "verdict": _one_of(*VERDICTS),
             "failure": FAILURE,
             **dict.fromkeys((*HARD_CHECKS, *SOFT_CHECKS), FLAG),
+            "perturbation": _one_of(*PERTURBATIONS),
         },
         ("chain_id",),
     ),
@@ -201,7 +204,7 @@ def read(path: str | Path, door: str) -> list[dict]:
     rows, bad = [], []
     for number, line in enumerate(lines, start=1):
         try:
-            rows.append(_row(line))
+            rows.append(json_row(line.decode("utf-8")))
         except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
             bad.append(f"line {number}: not a JSON object in UTF-8: {' '.join(str(error).split())[:120]}")
     if not bad:
@@ -226,8 +229,9 @@ def write(path: str | Path, rows: list[dict], door: str) -> None:
     replace_file(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ordered))
 
 
-def _row(line: bytes) -> dict:
-    row = json.loads(line.decode("utf-8"), object_pairs_hook=_object, parse_constant=_refuse)
+def json_row(line: str) -> dict:
+    """The object on a line; ValueError or RecursionError for a key given twice, NaN, or anything that is no object."""
+    row = json.loads(line, object_pairs_hook=_object, parse_constant=_refuse)
     if type(row) is not dict:
         raise ValueError(f"a {type(row).__name__}")
     return row
@@ -288,7 +292,7 @@ def _problems(rows: list[dict], door: Door) -> list[str]:
     try:
         schema.validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as errors:
-        return [_problem(error, rows, door) for error in errors.schema_errors]
+        return [printable(_problem(error, rows, door)) for error in errors.schema_errors]
     return []
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from stages.chain import Chain, Step
-from stages.grounding import numbers_grounded, results_used
+from stages.grounding import numbers_grounded, question_numbers_used, results_used
 from stages.problems.answers import canonical_number, equal
 from stages.tools import TOOLKITS
 from stages.tools.run import run_call
@@ -21,7 +21,8 @@ LABELS = ("True", "False", "Unknown")
 def verdict(chain: Chain, tolerance: float, agrees: bool = True) -> dict:
     """The row of verdicts.jsonl for a chain; `agrees` is false where the record it came from contradicts itself.
 
-    `tolerance` is the largest difference from the gold number that still counts as right.
+    `tolerance` is the largest difference from the gold number that still counts as right. `perturbation` stays empty
+    here: it takes a problem's other chains (stages/perturb.py).
     """
     replayed, state = replay(chain)
     worked = [step for step in replayed if not step.error and step.call.tool not in ("Reasoning", "Finish")]
@@ -37,10 +38,12 @@ def verdict(chain: Chain, tolerance: float, agrees: bool = True) -> dict:
         "not_repeated": len({(step.call.text(), step.result) for step in worked}) == len(worked),
         "results_used": _results_used(chain, worked, state),
         "numbers_grounded": state is not None or numbers_grounded(chain.question, worked),
+        "question_numbers_used": state is not None or question_numbers_used(chain.question, worked),
     }
     failure = _failure(chain, checks, right)
     word = {"": "correct", "undecided": "undecided"}.get(failure, "incorrect")
-    return {"chain_id": chain.chain_id, "problem_id": chain.problem_id, "verdict": word, "failure": failure, **checks}
+    row = {"chain_id": chain.chain_id, "problem_id": chain.problem_id, "verdict": word, "failure": failure}
+    return {**row, **checks, "perturbation": ""}
 
 
 def replay(chain: Chain) -> tuple[list[Step], object]:

@@ -6,11 +6,13 @@ In: data/chains.jsonl. Out: data/verdicts.jsonl, metrics/verify.json. Run: pytho
 from __future__ import annotations
 
 import argparse
-from collections import Counter
+from collections import Counter, defaultdict
 
 from stages import params, schema
-from stages.chain import FAILURES, chain_from_row
+from stages.chain import FAILURES, Chain, chain_from_row
 from stages.params import InputError
+from stages.perturb import agreement, outputs
+from stages.problems.answers import canonical_number
 from stages.problems.problem import TASKS
 from stages.tools import TOOLKITS
 from stages.verdict import verdict
@@ -18,13 +20,15 @@ from stages.verdict import verdict
 CHAINS, VERDICTS, METRICS = "data/chains.jsonl", "data/verdicts.jsonl", "metrics/verify.json"
 
 
-def verdicts(rows: list[dict], tolerance: float) -> list[dict]:
+def verdicts(rows: list[dict], tolerance: float, redraws: int = 0) -> list[dict]:
     """One verdict a chain, in the order of their ids. A row whose columns contradict each other is not reproduced.
+
+    `redraws` > 0 compares each problem's right chains with so many other sets of numbers in the question.
 
     Raises:
         InputError: a chain names a toolkit that does not exist.
     """
-    made = []
+    made, chains = [], []
     for row in sorted(rows, key=lambda row: row["chain_id"]):
         if row["toolkit"] not in TOOLKITS:
             known = ", ".join(TOOLKITS)
@@ -32,7 +36,23 @@ def verdicts(rows: list[dict], tolerance: float) -> list[dict]:
         chain = chain_from_row(row)
         agrees = {**chain.row(), "chain_id": row["chain_id"]} == row
         made.append({**verdict(chain, tolerance, agrees), "chain_id": row["chain_id"]})
+        chains.append(chain)
+    if redraws:
+        _perturb(chains, made, redraws)
     return made
+
+
+def _perturb(chains: list[Chain], made: list[dict], redraws: int) -> None:
+    """Fill the column `perturbation` of the right and reproduced arithmetic chains."""
+    given = defaultdict(list)
+    for chain, row in zip(chains, made, strict=True):
+        if chain.toolkit == "arithmetic" and row["answer_right"] and row["reproduced"]:
+            worked = [step for step in chain.steps if not step.error and step.call.tool not in ("Reasoning", "Finish")]
+            answer = canonical_number(chain.answer)
+            given[chain.problem_id].append((row, outputs(chain.question, worked, answer, redraws)))
+    for pairs in given.values():
+        for (row, _), word in zip(pairs, agreement([numbers for _, numbers in pairs]), strict=True):
+            row["perturbation"] = word
 
 
 def metrics(rows: list[dict], made: list[dict]) -> dict:
@@ -62,6 +82,7 @@ def metrics(rows: list[dict], made: list[dict]) -> dict:
             }
             for name in checks
         },
+        "perturbation": {word: sum(row["perturbation"] == word for row in made) for word in schema.PERTURBATIONS[1:]},
     }
 
 
@@ -69,9 +90,9 @@ def main() -> None:
     argparse.ArgumentParser(prog="python -m stages.verify", description=__doc__.split("\n")[0]).parse_args()
     from stages.files import write_metrics
 
-    tolerance = params.load().verify.tolerance
+    settings = params.load().verify
     rows = schema.read(CHAINS, "chains")
-    made = verdicts(rows, tolerance)
+    made = verdicts(rows, settings.tolerance, settings.perturb)
     schema.write(VERDICTS, made, "verdicts")
     write_metrics(METRICS, metrics(rows, made))
 

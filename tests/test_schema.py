@@ -47,6 +47,7 @@ ROWS = {
         "verdict": "correct",
         "failure": "",
         **dict.fromkeys(schema.HARD_CHECKS + schema.SOFT_CHECKS, True),
+        "perturbation": "",
     },
     "pairs": {
         "pair_id": "p/1/chain-00000000",

@@ -137,8 +137,8 @@ def test_every_reference_solution_is_correct_and_clean(source, variant):
         assert row["valid_calls"] and row["results_used"] and row["numbers_grounded"], problem
 
 
-def row_of(problem, texts):
-    return json.loads(json.dumps(chain(problem, texts).row()))
+def row_of(problem, texts, sample=0):
+    return json.loads(json.dumps(chain(problem, texts, sample=sample).row()))
 
 
 def changed(row, path, value):
@@ -210,6 +210,7 @@ def test_every_chain_starts_from_a_fresh_state():
         ("results_used", PENS, ["Add(a=84, b=3)", RIGHT[0], RIGHT[2]]),
         ("numbers_grounded", PENS, ["Multiply(a=13, b=7)", "Subtract(a=91, b=4)", RIGHT[2]]),
         ("numbers_grounded", PENS, ['Calculate(expression="(8+5)*7-4")', RIGHT[2]]),
+        ("question_numbers_used", PENS, ["Add(a=84, b=3)", RIGHT[2]]),
     ],
 )
 def test_a_soft_check_fires_and_leaves_the_verdict(check, problem, firing):
@@ -246,6 +247,39 @@ def test_numbers_that_the_question_means_are_grounded(call):
     question = "A third of 1,200 is cut by 30% and a quarter, twice, and 2/5 of it."
     problem = replace(PENS, question=question)
     assert judged(problem, [call, 'Finish(answer="1")'])["numbers_grounded"]
+
+
+@pytest.mark.parametrize(
+    ("question", "call", "used"),
+    [
+        ("How much is 20% of 50?", "Multiply(a=50, b=0.2)", True),
+        ("How much is 50 less 20%?", 'Calculate(expression="50 * 0.8")', True),
+        ("How much is 50 less 20%?", 'Calculate(expression="50 - 50*20/100")', True),
+        ("How much is 50 less 20%?", "Subtract(a=50, b=10)", False),
+        ("How much is 2/5 of 1,200?", "Multiply(a=1200, b=0.4)", True),
+        ("How much is 2/5 of 1,200?", 'Calculate(expression="1200/5*2")', True),
+        ("How much is left of 1,200 without 2/5?", "Multiply(a=1200, b=0.6)", True),
+        ("How much is 2/5 of 1,200?", "Multiply(a=1200, b=2)", False),
+        ("On the 3rd day, one of the 7 sells 5. How many are left?", "Subtract(a=7, b=5)", True),
+        ("He has -5 and 0.", "Add(a=5, b=0)", True),
+        ("He has nothing.", "Add(a=5, b=1)", True),
+    ],
+)
+def test_every_numeral_of_the_question_is_asked_for_in_some_meaning(question, call, used):
+    row = judged(replace(PENS, question=question), [call, 'Finish(answer="1")'])
+    assert row["question_numbers_used"] is used
+
+
+def test_right_chains_that_part_with_other_numbers_are_marked_where_asked_for():
+    rows = [row_of(PENS, RIGHT, sample) for sample in range(2)]
+    lucky = ["Multiply(a=30, b=3)", "Subtract(a=90, b=3)", RIGHT[2]]
+    rows += [row_of(PENS, lucky, 2), row_of(PENS, ["Add(a=12, b=7)", 'Finish(answer="19")'], 3)]
+    rows += [row_of(RED, DERIVED)]
+    assert {row["perturbation"] for row in verdicts(rows, 0.0)} == {""}
+    made = verdicts(rows, 0.0, redraws=2)
+    assert [row["perturbation"] for row in made] == ["agrees", "agrees", "disagrees", "", ""]
+    assert [row["verdict"] for row in made] == ["correct"] * 3 + ["incorrect", "correct"]
+    assert metrics(rows, made)["perturbation"] == {"agrees": 2, "disagrees": 1}
 
 
 def test_a_row_names_the_toolkit_that_does_not_exist():

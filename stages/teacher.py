@@ -179,6 +179,9 @@ class Teacher:
         """The error in our two kinds. Where litellm gives no status, a 200 held an error."""
         known, said = self._litellm.exceptions, _said(error)
         status = getattr(error, "status_code", None)
+        headers = getattr(error, "litellm_response_headers", None)
+        if type(status) is not int or status == 422 and not headers:  # litellm makes a 422, or any code, of such a 200
+            status = None
         fatal = TeacherError(f"generate.teacher.model {self.model}: {said}; {_advice(error, status)}")
         if self.model.startswith(SIMULATED):
             return fatal

@@ -1,6 +1,8 @@
 """Answer equality: three outcomes, never a guess, the same in both directions."""
 
 import json
+import os
+import signal
 import time
 from fractions import Fraction
 
@@ -460,7 +462,10 @@ def test_the_worker_is_not_asked_what_the_exact_tier_decides(monkeypatch):
 
 
 def test_a_comparison_that_takes_too_long_is_undecided(monkeypatch):
-    monkeypatch.setattr(notation, "SECONDS", 0.0)
+    notation.worker._worker.close()
+    assert equal(r"\sqrt{16}", "4", "math") is True
+    os.kill(notation.worker._worker.process.pid, signal.SIGSTOP)
+    monkeypatch.setattr(notation, "SECONDS", 0.2)
     assert equal(r"\sqrt{16}", "4.0", "math") is None
     monkeypatch.setattr(notation, "SECONDS", 5.0)
     assert equal(r"\sqrt{16}", "4.00", "math") is True

@@ -29,7 +29,8 @@ from stages.params import InputError, Params
 from stages.problems import sources
 from stages.problems.problem import Problem
 from stages.problems.reference import confirmed
-from stages.teacher import SIMULATED, ProviderError, Stopped, Teacher
+from stages.provider import SIMULATED, ProviderError
+from stages.teacher import Stopped, Teacher
 
 CHAINS, CALLS, METRICS = Path("data/chains.jsonl"), Path("data/calls"), Path("metrics/generate.json")
 BLOCK = 50  # problems a file of data/calls: small enough to change little, large enough to be few

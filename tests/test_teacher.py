@@ -18,7 +18,8 @@ from stages import params, simulated, teacher
 from stages.agent import Reply
 from stages.journal import Journal
 from stages.problems import sources
-from stages.teacher import ProviderError, Stopped, Teacher, TeacherError
+from stages.provider import ProviderError, TeacherError
+from stages.teacher import Stopped, Teacher
 
 MESSAGES = [{"role": "system", "content": "Solve it."}, {"role": "user", "content": "1 + 2?"}]
 KEY = "sk-test-0123456789"

@@ -19,7 +19,7 @@ from stages.agent import Reply
 from stages.journal import Journal
 from stages.keys import held, hidden
 from stages.params import InputError
-from stages.teacher import ProviderError, TeacherError
+from stages.provider import LONGEST_ANSWER, ProviderError, TeacherError
 
 WORDS = {"rate_limit", "server_error", "timeout", "connection", "bad_answer", "refused"}
 
@@ -130,7 +130,7 @@ def test_a_strange_answer_is_a_reply_or_a_failure_with_a_name(case, tmp_path, ca
     with Journal(tmp_path) as journal:  # what is kept can be read again
         assert (len(journal), journal.dropped) == (int(isinstance(outcome, Reply)), 0)
     if isinstance(outcome, Reply):
-        assert type(outcome.text) is str and len(outcome.text) <= teacher.LONGEST_ANSWER
+        assert type(outcome.text) is str and len(outcome.text) <= LONGEST_ANSWER
         assert 0 <= outcome.prompt_tokens < 10**9 and 0 <= outcome.completion_tokens < 10**9
         assert 0.0 <= outcome.cost_usd < 10**9
     else:

@@ -60,7 +60,7 @@ async def make_chains(problems: list[Problem], settings: Params, teacher: Teache
     run = Run()
     places = [(place, sample) for sample in range(settings.generate.samples) for place in range(len(problems))]
     waiting = iter(places)
-    patience = 2 * settings.runtime.concurrency  # failed chains in a row: the provider is down
+    limits = settings.runtime.teacher
     failed = failed_in_a_row = 0
     bar = tqdm(
         total=len(places),
@@ -77,7 +77,8 @@ async def make_chains(problems: list[Problem], settings: Params, teacher: Teache
                 return
             await asyncio.sleep(0)  # a chain of known calls never waits, and signals need a turn
             keys: list[str] = []
-            ask = partial(teacher.ask, used=keys)
+            until = asyncio.get_running_loop().time() + limits.chain_timeout_s
+            ask = partial(teacher.ask, used=keys, until=until)
             try:
                 chain = await solve(problems[place], sample, ask, settings.agent, teacher.model)
                 run.chains[place, sample], run.calls[place, sample] = chain, keys
@@ -87,7 +88,7 @@ async def make_chains(problems: list[Problem], settings: Params, teacher: Teache
             except ProviderError as failure:
                 run.missing[place, sample] = failure.kind
                 failed, failed_in_a_row = failed + 1, failed_in_a_row + 1
-                if failed_in_a_row >= patience:
+                if failed_in_a_row >= limits.max_failures:
                     teacher.stop(f"{failed_in_a_row} chains in a row failed at the provider, the last with: {failure}")
             except InputError as error:
                 run.error = run.error or error

@@ -11,7 +11,13 @@ from urllib.parse import quote
 
 _MARKS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
 _SHORTEST = 8  # characters; a shorter value stands in texts by chance
+_NAMED: set[str] = set()  # variables whose names do not say it, and that hold a secret all the same
 _LOGIN = re.compile(r"(://)[^/@\s]*+@")
+
+
+def guard(variable: str) -> None:
+    """Hide the value of this variable too, whatever its name."""
+    _NAMED.add(variable)
 
 
 def held(text: str) -> str:
@@ -31,7 +37,7 @@ def _keys() -> list[tuple[str, str]]:
     found = {
         (name, form)
         for name, value in os.environ.items()
-        if len(value) >= _SHORTEST and any(mark in name.upper() for mark in _MARKS)
+        if len(value) >= _SHORTEST and (name in _NAMED or any(mark in name.upper() for mark in _MARKS))
         for form in (value, quote(value, safe=""))
     }
     return sorted(found, key=lambda pair: (-len(pair[1]), pair))

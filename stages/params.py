@@ -6,6 +6,7 @@ No default stands here: params.yaml states every value, so that what DVC compare
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
 import types
 import typing
@@ -150,13 +151,36 @@ class EvalParams:
 
 
 @dataclass(frozen=True)
+class DeploymentParams:
+    """One of several places of the same model; what it does not say is as for a single place."""
+
+    api_base: str | None = None
+    model: str | None = None
+    key: str | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class ProviderParams:
+    """Where the teacher is and how fast it may be asked. `headers` and `key` name variables of the environment."""
+
+    api_base: str | None
+    headers: dict
+    deployments: tuple[DeploymentParams, ...]
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    chain_timeout_s: float
+    max_failures: int
+
+
+@dataclass(frozen=True)
 class RuntimeParams:
     concurrency: int
     max_new_calls: int
     budget_usd: float
     timeout_s: float
     retries: int
-    api_base: str | None
+    teacher: ProviderParams
     device: str
     progress: bool
 
@@ -190,6 +214,8 @@ def load(path: str | Path = "params.yaml") -> Params:
     except (YAMLError, ValueError, LookupError, TypeError, RecursionError) as error:  # ruamel wraps not all of its own
         raise ParamsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     _check_size(tree, path)
+    if isinstance(tree, dict) and isinstance(tree.get("runtime"), dict) and "api_base" in tree["runtime"]:
+        raise ParamsError(f"{path}: runtime.api_base has moved; write it as runtime.teacher.api_base")
     params = _build(Params, tree, "", path)
     _check(params, path)
     return params
@@ -221,10 +247,10 @@ def _build(kind: object, value: object, key: str, path: Path) -> object:
         for name in value:
             if name not in fields:
                 raise ParamsError(f"{path}: unknown key {prefix}{name}; known here: {', '.join(fields)}")
-        for name in fields:
-            if name not in value:
-                raise ParamsError(f"{path}: missing key {prefix}{name}")
-        return kind(**{name: _build(fields[name], value[name], prefix + name, path) for name in fields})
+        for field in dataclasses.fields(kind):
+            if field.name not in value and field.default is dataclasses.MISSING:
+                raise ParamsError(f"{path}: missing key {prefix}{field.name}")
+        return kind(**{name: _build(fields[name], given, prefix + name, path) for name, given in value.items()})
     if isinstance(kind, types.UnionType):
         if value is None and type(None) in kind.__args__:
             return None
@@ -268,6 +294,7 @@ def _check(params: Params, path: Path) -> None:
         "eval.batch": params.eval.batch,
         "eval.max_tokens": params.eval.max_tokens,
         "runtime.concurrency": params.runtime.concurrency,
+        "runtime.teacher.max_failures": params.runtime.teacher.max_failures,
     }
     shares = {
         "pair.max_overlap": pair.max_overlap,
@@ -287,19 +314,15 @@ def _check(params: Params, path: Path) -> None:
         "train.lora.rank": train.lora.rank,
         "runtime.budget_usd": params.runtime.budget_usd,
         "runtime.retries": params.runtime.retries,
+        "runtime.timeout_s": params.runtime.timeout_s,
+        "runtime.teacher.chain_timeout_s": params.runtime.teacher.chain_timeout_s,
     }
     choices = {
         "pair.kinds": (pair.kinds, ("chain", "step")),
         "train.dpo.start": ((train.dpo.start,), ("base", "sft")),
         "eval.models": (params.eval.models, ("base", "sft", "dpo")),
     }
-    url = params.runtime.api_base
-    if url is not None and (
-        not url.startswith(("http://", "https://")) or set(url) & set("@?#") or not url.isprintable()
-    ):
-        raise ParamsError(
-            f"{path}: runtime.api_base is no plain URL; write http(s)://host/path, its key comes from the environment"
-        )
+    _check_provider(params.runtime.teacher, path)
     for key, value in at_least_one.items():
         if value < 1:
             raise ParamsError(f"{path}: {key} is {value}; it takes 1 or more")
@@ -312,6 +335,37 @@ def _check(params: Params, path: Path) -> None:
     for key, (values, allowed) in choices.items():
         if not values or not set(values) <= set(allowed) or len(set(values)) < len(values):
             raise ParamsError(f"{path}: {key} is {', '.join(values) or 'empty'}; it takes {', '.join(allowed)}")
+
+
+def _check_provider(provider: ProviderParams, path: Path) -> None:
+    """Where a value could be a key that was written into the file, the message does not show it."""
+    key = "runtime.teacher"
+    if provider.api_base is not None and provider.deployments:
+        raise ParamsError(f"{path}: {key}.api_base and {key}.deployments are both given; leave one of them")
+    places = [(f"{key}.deployments[{index}]", place) for index, place in enumerate(provider.deployments)]
+    for name, url in [(key, provider.api_base), *((name, place.api_base) for name, place in places)]:
+        if url is not None and (
+            not url.startswith(("http://", "https://")) or set(url) & set("@?#") or not url.isprintable()
+        ):
+            raise ParamsError(
+                f"{path}: {name}.api_base is no plain URL; "
+                "write http(s)://host/path, its key comes from the environment"
+            )
+    for header in provider.headers:
+        if not isinstance(header, str) or not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", header, re.ASCII):
+            raise ParamsError(f"{path}: {key}.headers has a name that no header can have; write letters, digits and -")
+    variables = [(f"{key}.headers.{header}", name) for header, name in provider.headers.items()]
+    variables += [(f"{name}.key", place.key) for name, place in places if place.key is not None]
+    for name, variable in variables:
+        if not isinstance(variable, str) or not re.fullmatch("[A-Z_][A-Z0-9_]*", variable):
+            raise ParamsError(f"{path}: {name} takes the name of an environment variable, as TEAM_KEY, never a value")
+    for name, place in places:
+        if place.weight <= 0:
+            raise ParamsError(f"{path}: {name}.weight is {place.weight}; it takes a number above 0")
+    for name in ("requests_per_minute", "tokens_per_minute"):
+        limit = getattr(provider, name)
+        if limit is not None and limit < 1:
+            raise ParamsError(f"{path}: {key}.{name} is {limit}; it takes 1 or more, or null for no limit")
 
 
 def printable(text: str) -> str:

@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import email.utils
+import gc
 import logging
 import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 
 from stages.agent import Reply
 from stages.chain import readable
-from stages.keys import held, hidden
-from stages.params import InputError, RuntimeParams, printable
+from stages.keys import guard, held, hidden
+from stages.params import DeploymentParams, InputError, RuntimeParams, printable
 
 SIMULATED = "simulated/"
 LONGEST_ANSWER = 200_000  # characters; a server that ignores max_tokens would fill journal and prompts
@@ -50,18 +52,22 @@ class ProviderError(Exception):
 class Provider:
     """`await provider.answer(request)` is one request, asked once, after `provider.open()`.
 
-    `prepare` is called by the first `open`. `answered` counts the answers.
+    `prepare` is called by `open`. `answered` counts the answers. Of several deployments litellm's Router takes one for
+    each request, by weight, and rests one that fails; one that refuses every request (a wrong key) is left out.
     """
 
     def __init__(self, model: str, runtime: RuntimeParams, prepare: Callable[[], None] = lambda: None):
-        self.model, self.runtime, self.prepare = model, runtime, prepare
+        self.model, self.timeout_s, self.place, self.prepare = model, runtime.timeout_s, runtime.teacher, prepare
         self.answered = 0
         self._litellm = None
-        self._place: dict[str, str] = {} if runtime.api_base is None else {"api_base": runtime.api_base}
+        self._request: Callable[..., Awaitable] | None = None
+        self._router = None
+        self._left: set[str] = set()  # the deployments that are not left out
+        self._last = ProviderError("connection", "no deployment was asked")
 
     def open(self) -> None:
-        """Import litellm and make it quiet; refuse a model or a missing key before the first call."""
-        if self._litellm is not None:
+        """Import litellm and make it quiet; refuse a model or a missing key or header before the first call."""
+        if self._request is not None:
             return
         os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # no download of a price list at import
         import litellm
@@ -69,34 +75,89 @@ class Provider:
         self._litellm = litellm
         litellm.telemetry = False
         litellm.suppress_debug_info = True
-        logging.getLogger("LiteLLM").setLevel(logging.ERROR)
+        for name in ("LiteLLM", "LiteLLM Router"):
+            logging.getLogger(name).setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", "Pydantic serializer warnings")  # they quote what a server sent
+        self.prepare()
         if self.model.startswith(SIMULATED):
             # Without an entry litellm searches its price list by pattern, several times a call: 1.8 ms a call, not 1.3
             price = dict.fromkeys(FREE, 0.0)
             litellm.register_model({self.model: {**price, "litellm_provider": "simulated", "mode": "chat"}})
-            self.prepare()
-            return
-        self.prepare()
+            self._request = partial(litellm.acompletion, model=self.model)
+        else:
+            given = self.place.deployments or (DeploymentParams(self.place.api_base),)
+            headers = self._headers()
+            places = [self._parameters(index, deployment, headers) for index, deployment in enumerate(given)]
+            self._say_unpriced(dict.fromkeys(place["model"] for place in places))
+            if len(places) == 1:
+                self._request = partial(litellm.acompletion, **places[0])
+            else:
+                self._open_router(places, [deployment.weight for deployment in given])
+        gc.freeze()  # litellm and the journal's index are a million objects: searched for garbage, 0.2 ms a call
+
+    def _headers(self) -> dict[str, str]:
+        headers = {}
+        for header, variable in self.place.headers.items():
+            guard(variable)
+            where = f"runtime.teacher.headers.{header}"
+            headers[header] = os.environ.get(variable, "").strip()
+            if not headers[header]:
+                raise TeacherError(f"{where}: no value; set the environment's {variable}")
+            if not (headers[header].isascii() and headers[header].isprintable()):
+                raise TeacherError(f"{where}: ${variable} cannot be sent; it takes one line of plain ASCII")
+        return headers
+
+    def _parameters(self, index: int, deployment: DeploymentParams, headers: dict[str, str]) -> dict:
+        """What litellm is told about a place, its key among it, which stands nowhere else."""
+        litellm, model, key, place = self._litellm, self.model, "generate.teacher.model", {}
+        if deployment.model is not None:
+            model, key = deployment.model, f"runtime.teacher.deployments[{index}].model"
         try:
-            litellm.get_llm_provider(self.model, api_base=self.runtime.api_base)
+            litellm.get_llm_provider(model, api_base=deployment.api_base)
         except litellm.exceptions.BadRequestError:
             raise TeacherError(
-                f"params.yaml: generate.teacher.model is {self.model!r}; litellm knows no such model; write "
+                f"params.yaml: {key} is {model!r}; litellm knows no such model; write "
                 "provider/model, as groq/llama-3.3-70b-versatile (list: docs.litellm.ai/docs/providers)"
             ) from None
-        missing = litellm.validate_environment(self.model)["missing_keys"]
-        if len(missing) == 1 and missing[0].endswith("_API_KEY"):  # others may find theirs in files, as AWS does
-            if self.runtime.api_base is None:
-                raise TeacherError(f"generate.teacher.model {self.model}: no key; set the environment's {missing[0]}")
-            self._place["api_key"] = "none"  # a local server takes any, but the client wants one
-        price = litellm.model_cost.get(self.model) or litellm.model_cost.get(self.model.partition("/")[2])
-        if price is None:
-            print(
-                f"generate: litellm knows no price of {self.model}: its calls count as free, "
-                "and runtime.max_new_calls is the only cap",
-                file=sys.stderr,
-            )
+        if deployment.api_base is not None:
+            place["api_base"] = deployment.api_base
+        if deployment.key is not None:
+            guard(deployment.key)
+            place["api_key"] = os.environ.get(deployment.key, "").strip()
+            if not place["api_key"]:
+                where = f"runtime.teacher.deployments[{index}].key"
+                raise TeacherError(f"{where}: no key; set the environment's {deployment.key}")
+        else:
+            missing = litellm.validate_environment(model)["missing_keys"]
+            if len(missing) == 1 and missing[0].endswith("_API_KEY"):  # others may find theirs in files, as AWS does
+                if deployment.api_base is None:
+                    raise TeacherError(f"{key} {model}: no key; set the environment's {missing[0]}")
+                place["api_key"] = "none"  # a local server takes any, but the client wants one
+        if headers:
+            place["extra_headers"] = headers
+        return {"model": model, **place}
+
+    def _say_unpriced(self, models: Iterable[str]) -> None:
+        for model in models:
+            price = self._litellm.model_cost.get(model) or self._litellm.model_cost.get(model.partition("/")[2])
+            if price is None:
+                print(
+                    f"generate: litellm knows no price of {model}: its calls count as free, "
+                    "and runtime.max_new_calls is the only cap",
+                    file=sys.stderr,
+                )
+
+    def _open_router(self, places: list[dict], weights: list[float]) -> None:
+        names = [f"deployment {index}" for index in range(len(places))]
+        self._router = self._litellm.Router(
+            model_list=[
+                {"model_name": self.model, "litellm_params": {**place, "weight": weight}, "model_info": {"id": name}}
+                for name, place, weight in zip(names, places, weights, strict=True)
+            ],
+            num_retries=0,  # a second try is the teacher's, which counts and paces it
+        )
+        self._left = set(names)
+        self._request = partial(self._router.acompletion, model=self.model)
 
     async def answer(self, request: dict) -> Reply:
         """The reply to a request of the journal's form.
@@ -105,23 +166,45 @@ class Provider:
             ProviderError: no answer to this request.
             TeacherError: no request can be answered.
         """
+        picked = {} if self._router is None else {"metadata": {}}  # the Router notes there which deployment it took
         try:
-            async with asyncio.timeout(self.runtime.timeout_s):  # litellm's own ends no answer that trickles in
-                response = await self._litellm.acompletion(
-                    model=self.model,
+            # litellm's own limit of time ends no answer that trickles in; it comes first, as the Router learns from it
+            async with asyncio.timeout(self.timeout_s * 1.1):
+                response = await self._request(
                     messages=[{**message, "content": readable(message["content"])} for message in request["messages"]],
-                    timeout=self.runtime.timeout_s,
+                    timeout=self.timeout_s,
                     max_retries=0,
-                    **self._place,
+                    **picked,
                     **request["sampling"],
                 )
         except TimeoutError:
-            raise ProviderError("timeout", f"no answer within {self.runtime.timeout_s:g} s") from None
+            raise ProviderError("timeout", f"no answer within {self.timeout_s:g} s") from None
         except Exception as error:  # litellm wraps most, and lets the rest of what a provider's module raises through
-            raise self._failure(error) from None
+            failure = self._failure(error)
+            raise failure if self._router is None else self._of_one(failure, error, picked["metadata"]) from None
         reply = _reply(response)
         self.answered += 1
         return reply
+
+    def _of_one(self, failure: Exception, error: Exception, picked: dict) -> ProviderError | TeacherError:
+        """A failure where there are other deployments: they go on, and so does the run."""
+        if getattr(error, "cooldown_time", None) is not None:
+            said = f"all deployments rest after failures; the last said: {self._last}"
+            return ProviderError(self._last.kind, said, float(error.cooldown_time))
+        if isinstance(failure, TeacherError):
+            name = picked.get("model_info", {}).get("id")
+            if name in self._left:
+                self._left.discard(name)
+                self._router.delete_deployment(name)
+                if self._left:
+                    number = name.rpartition(" ")[2]
+                    print(f"generate: runtime.teacher.deployments[{number}] is left out: {failure}", file=sys.stderr)
+            if not self._left:
+                return failure
+            failure = ProviderError("server_error", str(failure))
+        if failure.kind != "refused":
+            self._last = failure = ProviderError(failure.kind, str(failure))  # another place need not wait as it asked
+        return failure
 
     def _failure(self, error: Exception) -> ProviderError | TeacherError:
         """The error in our two kinds. Where litellm gives no status, a 200 held an error."""
@@ -182,7 +265,8 @@ def _count(said: object) -> int:
 
 def _said(error: Exception) -> str:
     """The provider's words in one line of at most 200 characters, with no key of the environment in it."""
-    text = " ".join(str(error).split()).replace(f"litellm.{type(error).__name__}: ", "")
+    text = str(error).partition("\n\nLiteLLM: model group")[0]  # what the Router adds
+    text = " ".join(text.split()).replace(f"litellm.{type(error).__name__}: ", "")
     return printable(hidden(text).partition(" Traceback (most recent")[0][:200])
 
 
@@ -191,7 +275,7 @@ def _advice(error: Exception, status: int | None) -> str:
         return "set its key in the environment"
     if type(error).__name__ == "UnsupportedParamsError":
         return "change generate.teacher (seed: null where the provider takes none)"
-    return "change generate.teacher, runtime.api_base or the account"
+    return "change generate.teacher, runtime.teacher or the account"
 
 
 def _wait_s(error: Exception) -> float:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import math
 import random
 from collections.abc import Callable
+from functools import partial
 
 from stages import simulated
 from stages.agent import Reply
 from stages.chain import Message
 from stages.journal import Journal
 from stages.keys import held
+from stages.limits import Limits
 from stages.params import GenerateParams, RuntimeParams
 from stages.provider import SIMULATED, Provider, ProviderError, TeacherError
 from stages.record import canonical, request_key
@@ -49,6 +52,7 @@ class Teacher:
     ):
         self.model, self.runtime, self.journal = generate.teacher.model, runtime, journal
         self.provider = Provider(self.model, runtime, prepare)
+        self.limits = Limits(runtime.teacher, generate.teacher.max_tokens)
         self.asked = self.hits = self.retried = 0
         self.spent_usd = 0.0
         self.stopped = ""
@@ -74,8 +78,12 @@ class Teacher:
         self.stopped = self.stopped or reason
         self._stop.set()
 
-    async def ask(self, messages: list[Message], sample: int, used: list[str] | None = None) -> Reply:
+    async def ask(
+        self, messages: list[Message], sample: int, used: list[str] | None = None, until: float = math.inf
+    ) -> Reply:
         """The reply to `messages`; the key of the call is added to `used`.
+
+        Nothing is asked, or waited for, past `until` (of the event loop's clock); a call in flight then is kept.
 
         Raises:
             ProviderError: no answer after all tries; the next run asks again.
@@ -87,7 +95,7 @@ class Teacher:
         key = request_key(request)
         answer = self.journal.get(key)
         if answer is None:
-            reply = await self._buy(request)
+            reply = await self._buy(request, until)
             await self.journal.append(request, key, dataclasses.asdict(reply))
         else:
             self.hits += 1
@@ -96,17 +104,15 @@ class Teacher:
             used.append(key)
         return reply
 
-    async def _buy(self, request: dict) -> Reply:
-        if self.asked >= self.runtime.max_new_calls:
-            self.stop(f"runtime.max_new_calls = {self.runtime.max_new_calls} is reached; raise it")
-        if self.spent_usd >= self.runtime.budget_usd:
-            self.stop(f"runtime.budget_usd = {self.runtime.budget_usd} is spent; raise it")
-        if self.stopped:
-            raise Stopped(self.stopped)
-        self.provider.open()
-        self.asked += 1
-        tries = 0
+    async def _buy(self, request: dict, until: float) -> Reply:
+        messages, tries = request["messages"], 0
         while True:
+            expected = await self.limits.turn(messages, partial(self._pause, until=until))
+            if tries == 0:
+                self._check_caps()
+                self._check_time(until)
+                self.provider.open()
+                self.asked += 1
             try:
                 reply = await self.provider.answer(request)
                 break
@@ -115,18 +121,39 @@ class Teacher:
                 over = failure.kind == "refused" or tries > self.runtime.retries or failure.wait_s > PATIENCE_S
                 if over or self.stopped:
                     raise
-                self.retried += 1
-                wait = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (tries - 1)) * self._jitter.uniform(0.5, 1.5)
-                if failure.wait_s:  # spread, or all workers would come back in the same moment
-                    wait = failure.wait_s * self._jitter.uniform(1.0, 1.25)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), wait)
-                raise Stopped(self.stopped)
+                last = failure
+            self.retried += 1
+            wait = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (tries - 1)) * self._jitter.uniform(0.5, 1.5)
+            if last.wait_s:  # spread, or all workers would come back in the same moment
+                wait = max(wait, last.wait_s * self._jitter.uniform(1.0, 1.25))
+            await self._pause(wait, until, last)
+        self.limits.used(messages, expected, reply)
         self.spent_usd += reply.cost_usd
         return reply
+
+    def _check_caps(self) -> None:
+        if self.asked >= self.runtime.max_new_calls:
+            self.stop(f"runtime.max_new_calls = {self.runtime.max_new_calls} is reached; raise it")
+        if self.spent_usd >= self.runtime.budget_usd:
+            said = f"runtime.budget_usd = {self.runtime.budget_usd:g} is spent ({self.spent_usd:.6g} USD by this run)"
+            self.stop(f"{said}; raise it")
+        if self.stopped:
+            raise Stopped(self.stopped)
+
+    def _check_time(self, until: float, last: ProviderError | None = None) -> None:
+        if asyncio.get_running_loop().time() > until:
+            limit = f"runtime.teacher.chain_timeout_s = {self.runtime.teacher.chain_timeout_s:g} is over"
+            raise ProviderError("timeout", f"{limit}; the last failure: {last}" if last else limit)
+
+    async def _pause(self, seconds: float, until: float, last: ProviderError | None = None) -> None:
+        """Sleep, unless the run stops or the chain's time is over by then."""
+        self._check_time(until - seconds, last)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
+            raise Stopped(self.stopped)
 
 
 def _instead(name: str) -> str:
     if name in ("api_key", "headers", "extra_headers"):
-        return "keys come from the environment only"
-    return "runtime.api_base does that" if name in ("api_base", "base_url") else "it has its own place, or none"
+        return "keys come from the environment only" + ("" if name == "api_key" else ", by runtime.teacher.headers")
+    return "runtime.teacher.api_base does that" if name in ("api_base", "base_url") else "it has its own place, or none"

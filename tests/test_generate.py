@@ -47,7 +47,7 @@ class Project:
 
     def at(self, provider: Provider) -> None:
         lines = (self.folder / "params.yaml").read_text().splitlines()
-        lines = [f"  api_base: {provider.url}" if line.startswith("  api_base:") else line for line in lines]
+        lines = [f"    api_base: {provider.url}" if line.startswith("    api_base:") else line for line in lines]
         (self.folder / "params.yaml").write_text("\n".join(lines) + "\n")
 
     def start(self) -> subprocess.Popen:

@@ -38,7 +38,10 @@ def settings(model: str = "openai/test", url: str | None = None, **changes: obje
     small = params.load(ROOT / "tests" / "small.yaml")
     names = {field.name for field in dataclasses.fields(params.TeacherParams)}
     of_teacher = {"model": model} | {name: value for name, value in changes.items() if name in names}
-    of_runtime = {"api_base": url} | {name: value for name, value in changes.items() if name not in names}
+    of_place = {field.name for field in dataclasses.fields(params.ProviderParams)}
+    place = {"api_base": url} | {name: value for name, value in changes.items() if name in of_place}
+    of_runtime = {name: value for name, value in changes.items() if name not in names | of_place}
+    of_runtime["teacher"] = dataclasses.replace(small.runtime.teacher, **place)
     return dataclasses.replace(
         small,
         generate=dataclasses.replace(small.generate, teacher=dataclasses.replace(small.generate.teacher, **of_teacher)),
@@ -253,7 +256,7 @@ def test_caps_stop_before_the_next_call_and_known_ones_go_on(tmp_path):
         assert "runtime.max_new_calls = 2 is reached; raise it" in str(outcomes[2])
         _, outcomes = ask(tmp_path, settings("openai/gpt-4o-mini", provider.url, budget_usd=1e-6), 0, 1, 2, 3)
         assert [type(outcome) for outcome in outcomes] == [Reply, Reply, Reply, Stopped]
-        assert "runtime.budget_usd = 1e-06 is spent; raise it" in str(outcomes[3])
+        assert "runtime.budget_usd = 1e-06 is spent (2.85e-06 USD by this run); raise it" in str(outcomes[3])
         assert len(provider.seen) == 3
 
 

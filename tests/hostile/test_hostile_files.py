@@ -293,7 +293,7 @@ def test_a_url_that_could_hold_a_key_is_refused_without_showing_it(url, tmp_path
     (tmp_path / "params.yaml").write_text(YAML.replace("  api_base: null ", f"  api_base: {json.dumps(url)} "))
     with pytest.raises(ParamsError) as refused:
         params.load(tmp_path / "params.yaml")
-    assert "runtime.api_base is no plain URL" in str(refused.value) and "sk-" not in one_line(refused)
+    assert "runtime.teacher.api_base is no plain URL" in str(refused.value) and "sk-" not in one_line(refused)
 
 
 # Problem files

@@ -316,5 +316,5 @@ def test_a_key_beside_a_model_that_needs_none_is_not_sent(tmp_path, monkeypatch)
 
 
 def test_the_parameters_of_the_project_hold_no_key():
-    assert params.load(ROOT / "params.yaml").runtime.api_base is None
+    assert params.load(ROOT / "params.yaml").runtime.teacher.api_base is None
     assert held((ROOT / "params.yaml").read_text()) == ""

@@ -55,11 +55,11 @@ class Limits:
         """`pause` sleeps, or raises what ends the wait."""
         if not self._paces:
             return 0.0
-        expected = self._expected(messages)
         clock = asyncio.get_running_loop().time
         async with self._queue:
             while wait := max(pace.wait_s(clock()) for pace in self._paces):  # an answer may have moved it meanwhile
                 await pause(wait)
+            expected = self._expected(messages)  # by what the answers said while it waited
             if self._requests is not None:
                 self._requests.start(clock(), 1)
             if self._tokens is not None:

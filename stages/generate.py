@@ -34,7 +34,7 @@ from stages.teacher import Stopped, Teacher
 
 CHAINS, CALLS, METRICS = Path("data/chains.jsonl"), Path("data/calls"), Path("metrics/generate.json")
 BLOCK = 50  # problems a file of data/calls: small enough to change little, large enough to be few
-STOPPED = "not_asked"
+STOPPED, REFUSED = "not_asked", "refused"  # beside the kinds of ProviderError
 
 Place = tuple[int, int]  # the problem's place in the list, and the sample
 
@@ -244,21 +244,27 @@ def main() -> None:
         if run.missing:
             asked = {"teacher_calls": teacher.asked, "journal_hits": teacher.hits, "version": ""}
             write_metrics(METRICS, metrics(problems, run, asked, left_out))
-            raise InputError(_unfinished(run, teacher))
+            raise InputError(_unfinished(problems, run, teacher))
         keys = [key for keys in run.calls.values() for key in keys]
         write_metrics(METRICS, metrics(problems, run, journal.finish(keys, _recorded()), left_out))
         journal.snapshot(CALLS, call_files(problems, run.calls))
     print(f"generate: {len(run.chains)} chains; {teacher.asked} calls asked now, {teacher.hits} known before")
 
 
-def _unfinished(run: Run, teacher: Teacher) -> str:
+def _unfinished(problems: list[Problem], run: Run, teacher: Teacher) -> str:
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(Counter(run.missing.values()).items()))
     why = f" ({teacher.stopped})" if teacher.stopped else ""
+    spent = f"this run spent {teacher.spent_usd:.6g} USD; " if teacher.spent_usd else ""
     total = len(run.chains) + len(run.missing)
-    return (
-        f"{CHAINS}: {len(run.missing)} of {total} chains are missing: {reasons}{why}; "
-        "every answer is kept in the journal: run again, and only the rest is asked"
-    )
+    missing = f"{CHAINS}: {len(run.missing)} of {total} chains are missing: {reasons}{why}; "
+    refused = [problems[place].id for place in sorted({at for (at, _), why in run.missing.items() if why == REFUSED})]
+    if refused:  # another run would be refused again
+        more = f" and {len(refused) - 10} more" if len(refused) > 10 else ""
+        missing += (
+            f"refused for content or length: {', '.join(refused[:10])}{more}; leave these out of problems.train, "
+            "or take a model that answers them (for length: or a lower agent.max_steps); "
+        )
+    return missing + spent + "every answer is kept in the journal: run again, and only the rest is asked"
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from stages.params import DeploymentParams, InputError, RuntimeParams, printable
 SIMULATED = "simulated/"
 LONGEST_ANSWER = 200_000  # characters; a server that ignores max_tokens would fill journal and prompts
 MOST_TOKENS = 10**9  # that a server may say it read or wrote
+REFUSALS = ("content_filter", "content management policy", "context_length", "context length")  # beside litellm's own
 FREE = (
     *("input_cost_per_token", "output_cost_per_token"),
     *("cache_creation_input_token_cost", "cache_read_input_token_cost"),
@@ -216,13 +217,15 @@ class Provider:
         fatal = TeacherError(f"generate.teacher.model {self.model}: {said}; {_advice(error, status)}")
         if self.model.startswith(SIMULATED):
             return fatal
+        words = f"{error} {getattr(error, 'body', None)}".lower()
         if isinstance(error, known.ContextWindowExceededError | known.ContentPolicyViolationError):
+            return ProviderError("refused", said)
+        if status == 400 and any(mark in words for mark in REFUSALS):
             return ProviderError("refused", said)
         if isinstance(error, known.UnsupportedParamsError) or status in (401, 402, 403, 404):
             return fatal
         if status == 429:
-            spent = "insufficient_quota" in f"{error} {getattr(error, 'body', None)}"
-            return fatal if spent else ProviderError("rate_limit", said, _wait_s(error))
+            return fatal if "insufficient_quota" in words else ProviderError("rate_limit", said, _wait_s(error))
         if isinstance(error, known.Timeout) or status == 408:
             return ProviderError("timeout", said)
         if status is None:
@@ -231,6 +234,8 @@ class Provider:
             return ProviderError("refused", said) if self.answered else fatal
         if isinstance(error, known.APIConnectionError) or "connect" in said.lower():
             return ProviderError("connection", said)
+        if status == 500 and not headers:  # litellm's own: a 200 that is no JSON, half of it, or nothing
+            return ProviderError("bad_answer", said)
         return ProviderError("server_error", said, _wait_s(error))
 
 

@@ -135,8 +135,7 @@ class Teacher:
         if self.asked >= self.runtime.max_new_calls:
             self.stop(f"runtime.max_new_calls = {self.runtime.max_new_calls} is reached; raise it")
         if self.spent_usd >= self.runtime.budget_usd:
-            said = f"runtime.budget_usd = {self.runtime.budget_usd:g} is spent ({self.spent_usd:.6g} USD by this run)"
-            self.stop(f"{said}; raise it")
+            self.stop(f"runtime.budget_usd = {self.runtime.budget_usd:g} is spent; raise it")
         if self.stopped:
             raise Stopped(self.stopped)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,12 +14,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass(frozen=True)
 class Fault:
-    """What the server does instead of answering. `hang` waits until the server is closed."""
+    """What the server does instead of answering.
+
+    `hang` waits until the server is closed; `trickle` begins an answer and sends a space of it now and then.
+    """
 
     status: int = 200
     body: object = None
     headers: dict[str, str] = field(default_factory=dict)
     hang: bool = False
+    trickle: bool = False
 
 
 def error(status: int, message: str, **headers: str) -> Fault:
@@ -42,14 +48,16 @@ class Provider:
     """`with Provider(answer) as provider`: `answer(request)` gives the text of each turn.
 
     `faults` are taken one a request, in order, before anything is answered. `answered` counts the answers by request,
-    `most_in_flight` is the most requests that were open at once, `seen` holds the requests in order.
+    `most_in_flight` is the most requests that were open at once; `seen`, `headers` and `times` hold the requests, their
+    headers and when they came, in order.
     """
 
     def __init__(self, answer: Callable[[dict], str | dict | Fault], faults: Iterable[Fault] = ()):
         self.answer = answer
         self.faults = list(faults)
         self.seen: list[dict] = []
-        self.keys: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        self.times: list[float] = []
         self.answered: Counter[str] = Counter()
         self.most_in_flight = 0
         self._in_flight = 0
@@ -67,7 +75,8 @@ class Provider:
                 request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 with provider._lock:
                     provider.seen.append(request)
-                    provider.keys.append(self.headers.get("Authorization", ""))
+                    provider.headers.append({name.lower(): value for name, value in self.headers.items()})
+                    provider.times.append(time.monotonic())
                     provider._in_flight += 1
                     provider.most_in_flight = max(provider.most_in_flight, provider._in_flight)
                     fault = provider.faults.pop(0) if provider.faults else None
@@ -84,6 +93,9 @@ class Provider:
                         provider._closing.wait()
                         self.close_connection = True
                         return
+                    if answer.trickle:
+                        self.trickle()
+                        return
                     headers, status, body = answer.headers, answer.status, answer.body
                 else:
                     body = completion(answer) if isinstance(answer, str) else answer
@@ -97,6 +109,16 @@ class Provider:
                 self.end_headers()
                 self.wfile.write(content)
 
+            def trickle(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", "1000000")
+                self.end_headers()
+                self.close_connection = True
+                with contextlib.suppress(OSError):  # the client has gone
+                    while not provider._closing.wait(0.02):
+                        self.wfile.write(b" ")
+
             def log_message(self, *_parts: object) -> None:
                 pass
 
@@ -106,6 +128,11 @@ class Provider:
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
         return self
+
+    @property
+    def keys(self) -> list[str]:
+        """What each request proved itself with."""
+        return [headers.get("authorization", "") for headers in self.headers]
 
     def __exit__(self, *_error: object) -> None:
         self._closing.set()

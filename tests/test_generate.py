@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from provider import Fault, Provider, error
+from provider import Fault, Provider, completion, error
 
 from stages import generate
 from stages.journal import Journal, JournalError
@@ -264,6 +265,74 @@ def test_a_cap_stops_the_run_and_a_higher_one_goes_on(project):
         project.edit("max_new_calls: 100", "max_new_calls: 1000")
         project.run()
         assert len(provider.seen) == CHAINS * TURNS
+
+
+def priced(request: dict) -> dict:
+    """`play`, at what a call of gpt-4o-mini costs."""
+    return completion(play(request), model="gpt-4o-mini")
+
+
+CALL_USD = 7 * 0.15e-6 + 3 * 0.6e-6  # as the server counts tokens, at litellm's prices
+
+
+def test_a_budget_stops_the_run_within_one_call_a_worker_and_a_higher_one_goes_on(project):
+    project.edit("model: openai/test", "model: openai/gpt-4o-mini")
+    project.edit("budget_usd: 1.0", f"budget_usd: {100 * CALL_USD:.9f}")
+    with Provider(priced) as provider:
+        project.at(provider)
+        with pytest.raises(InputError, match="chains are missing: .*not_asked") as refused:
+            project.run()
+        sent, workers = len(provider.seen), 8
+        assert 100 <= sent <= 100 + workers
+        said = re.search(r"is spent; raise it\); this run spent (\S+) USD; ", str(refused.value))
+        assert float(said[1]) == pytest.approx(sent * CALL_USD, rel=1e-4)
+        assert asked(project.journal()) == asked(provider.seen)  # all that was paid for is kept
+        project.edit(f"budget_usd: {100 * CALL_USD:.9f}", "budget_usd: 1.0")
+        project.run()
+        assert len(provider.seen) == CHAINS * TURNS and set(provider.answered.values()) == {1}
+    assert project.metrics()["cost_usd"] == pytest.approx(CHAINS * TURNS * CALL_USD, rel=1e-4)
+
+
+def test_a_chain_that_takes_too_long_fails_as_a_timeout_and_what_was_paid_is_kept(project):
+    """The last turn of one problem's chains is put off by more than `chain_timeout_s`, which is 60."""
+    questions = []
+
+    def half(request: dict) -> str | Fault:
+        question = request["messages"][1]["content"]
+        questions.append(question)
+        turn = sum(message["role"] == "assistant" for message in request["messages"])
+        return error(429, "later", Retry_After="100") if question == questions[0] and turn == 2 else play(request)
+
+    with Provider(half) as provider:
+        project.at(provider)
+        with pytest.raises(InputError, match="3 of 72 chains are missing: 3 timeout; "):
+            project.run()
+    kept = [request["messages"][0]["content"] for request in project.journal()]
+    assert kept.count(questions[0]) == 3 * 2  # each of its three chains had two answers
+    made = project.metrics()["missing"]
+    assert made.keys() == {"timeout"} and made["timeout"]["chains"] == 3 and len(made["timeout"]["problems"]) == 1
+
+
+def test_refused_problems_are_named_with_what_to_do(project):
+    refused = []
+
+    def filtered(request: dict) -> str | Fault:
+        question = request["messages"][1]["content"]
+        if len(refused) < 2 and question not in refused:
+            refused.append(question)
+        body = {"error": {"message": "maximum context length is 9 tokens", "code": "context_length_exceeded"}}
+        return Fault(400, body) if question in refused else play(request)
+
+    with Provider(filtered) as provider:
+        project.at(provider)
+        with pytest.raises(InputError) as said:
+            project.run()
+        assert len(provider.seen) == 6 + (CHAINS - 6) * TURNS  # a refusal is not asked again in the same run
+    assert re.search(
+        r"6 of 72 chains are missing: 6 refused; refused for content or length: builtin/\S+, builtin/\S+; "
+        r"leave these out of problems\.train, or take a model that answers them",
+        str(said.value),
+    )
 
 
 def test_a_key_that_is_wrong_ends_the_run_at_once(project):

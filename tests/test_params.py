@@ -44,11 +44,72 @@ def test_the_committed_file_is_valid():
         ("kinds: [chain]", "kinds: chain", r"pair\.kinds is 'chain' \(str\); it takes a list"),
         ("start: base\n", "start: dpo\n", r"train\.dpo\.start is dpo; it takes base, sft"),
         ("kinds: [chain]", "kinds: [chain", r"not valid YAML"),
+        (
+            "  retries: 2\n",
+            "  retries: 2\n  api_base: null\n",
+            r"runtime\.api_base has moved; .*runtime\.teacher\.api_base",
+        ),
+        ("max_failures: 16", "max_failures: 0", r"runtime\.teacher\.max_failures is 0; it takes 1 or more"),
+        (
+            "requests_per_minute: null",
+            "requests_per_minute: 0",
+            r"requests_per_minute is 0; it takes 1 or more, or null",
+        ),
+        (
+            "tokens_per_minute: null",
+            "tokens_per_minute: 0.5",
+            r"tokens_per_minute is 0\.5 \(float\); it takes an integer",
+        ),
+        (
+            "chain_timeout_s: 60",
+            "chain_timeout_s: -1",
+            r"runtime\.teacher\.chain_timeout_s is -1\.0; it takes 0 or more",
+        ),
+        ("headers: {}", "headers: {'X Y': TEAM}", r"runtime\.teacher\.headers has a name that no header can have"),
+        ("headers: {}", "headers: {X-Team: 5}", r"headers\.X-Team takes the name of an environment variable"),
+        ("deployments: []", "deployments: [{url: 'http://a'}]", r"unknown key runtime\.teacher\.deployments\[0\]\.url"),
+        (
+            "deployments: []",
+            "deployments: [{weight: 0}]",
+            r"deployments\[0\]\.weight is 0\.0; it takes a number above 0",
+        ),
+        ("deployments: []", "deployments: [{api_base: host}]", r"deployments\[0\]\.api_base is no plain URL"),
     ],
 )
 def test_a_bad_value_is_refused_by_its_key(tmp_path, old, new, message):
     with pytest.raises(ParamsError, match=message):
         load(written(tmp_path, old, new))
+
+
+def test_one_place_and_several_are_not_both_given(tmp_path):
+    path = written(tmp_path, "    api_base: null\n    headers: {}\n    deployments: []\n", "    places: here\n")
+    places = "    api_base: http://a/v1\n    headers: {}\n    deployments: [{api_base: http://b/v1}]\n"
+    path.write_text(path.read_text().replace("    places: here\n", places))
+    with pytest.raises(ParamsError, match=r"runtime\.teacher\.api_base and .*deployments are both given; leave one"):
+        load(path)
+
+
+def test_a_deployment_says_what_differs_from_a_single_place(tmp_path):
+    given = "deployments: [{api_base: http://a/v1}, {api_base: http://b/v1, model: openai/b, key: B_KEY, weight: 3}]"
+    one, two = load(written(tmp_path, "deployments: []", given)).runtime.teacher.deployments
+    assert (one.api_base, one.model, one.key, one.weight) == ("http://a/v1", None, None, 1.0)
+    assert (two.api_base, two.model, two.key, two.weight) == ("http://b/v1", "openai/b", "B_KEY", 3.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("headers: {}", "headers: {X-Key: sk-live-0123456789abcdef}"),
+        ("headers: {}", "headers: {X-Key: gsk0123456789abcdef}"),
+        ("headers: {}", "headers: {'sk-live-0123456789abcdef: x': TEAM}"),
+        ("deployments: []", "deployments: [{key: sk-live-0123456789abcdef}]"),
+        ("deployments: []", "deployments: [{api_base: 'https://me:sk-live-0123456789abcdef@host/v1'}]"),
+    ],
+)
+def test_a_key_that_was_written_into_the_file_is_refused_without_showing_it(tmp_path, old, new):
+    with pytest.raises(ParamsError) as refused:
+        load(written(tmp_path, old, new))
+    assert "0123456789abcdef" not in str(refused.value)
 
 
 def test_whole_numbers_are_numbers(tmp_path):

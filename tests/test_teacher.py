@@ -121,13 +121,24 @@ FAULTS = {
     "empty": Fault(200, completion(" ")),
     "no choices": Fault(200, {**completion("x"), "choices": []}),
     "hang": Fault(hang=True),
+    "trickle": Fault(trickle=True),
 }
 
 
+ENDLESS = ("hang", "trickle")
+
+
+@pytest.fixture
+def warm(tmp_path):
+    """litellm takes its time over the first request, which a limit of half a second would not give it."""
+    with Provider(lambda request: "x") as provider:
+        ask(tmp_path / "warm", settings(url=provider.url))
+
+
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_passing_fault_costs_another_try_and_nothing_else(tmp_path, name):
+def test_a_passing_fault_costs_another_try_and_nothing_else(tmp_path, warm, name):
     with Provider(lambda request: "Finish(answer=3)", [FAULTS[name]] * 2) as provider:
-        asked, [reply] = ask(tmp_path, settings(url=provider.url, timeout_s=0.5))
+        asked, [reply] = ask(tmp_path, settings(url=provider.url, timeout_s=0.5 if name in ENDLESS else 30.0))
         assert reply.text == "Finish(answer=3)"
         assert len(provider.seen) == 3
         assert (asked.asked, asked.retried) == (1, 2)
@@ -140,14 +151,19 @@ def test_a_passing_fault_costs_another_try_and_nothing_else(tmp_path, name):
         ("server_error", "server_error"),
         ("overloaded", "server_error"),
         ("error in a 200", "bad_answer"),
+        ("html", "bad_answer"),
+        ("truncated", "bad_answer"),
+        ("no body", "bad_answer"),
         ("content null", "bad_answer"),
+        ("empty", "bad_answer"),
         ("no choices", "bad_answer"),
         ("hang", "timeout"),
+        ("trickle", "timeout"),
     ],
 )
-def test_a_lasting_fault_is_the_providers_named_and_not_kept(tmp_path, name, kind):
+def test_a_lasting_fault_is_the_providers_named_and_not_kept(tmp_path, warm, name, kind):
     with Provider(lambda request: FAULTS[name]) as provider:
-        _, [failure] = ask(tmp_path, settings(url=provider.url, timeout_s=0.3, retries=2))
+        _, [failure] = ask(tmp_path, settings(url=provider.url, timeout_s=0.5 if name in ENDLESS else 30.0, retries=2))
         assert isinstance(failure, ProviderError) and failure.kind == kind
         assert len(provider.seen) == 3
     with Journal(tmp_path) as journal:
@@ -193,6 +209,26 @@ def test_a_spent_account_ends_the_run_though_it_is_a_429(tmp_path):
     with Provider(lambda request: spent) as provider:
         _, [failure] = ask(tmp_path, settings(url=provider.url))
     assert isinstance(failure, TeacherError) and len(provider.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "The prompt triggered Azure OpenAI's content management policy", "code": "content_filter"},
+        {"message": "This model's maximum context length is 100 tokens", "code": "context_length_exceeded"},
+    ],
+)
+def test_a_refusal_for_content_or_length_ends_one_chain_even_as_the_first_answer(tmp_path, body):
+    with Provider(lambda request: Fault(400, {"error": body})) as provider:
+        _, failures = ask(tmp_path, settings(url=provider.url), 0, 1)
+        assert len(provider.seen) == 2  # each is tried once
+    assert [type(failure) for failure in failures] == [ProviderError] * 2 and {f.kind for f in failures} == {"refused"}
+
+
+def test_an_answer_that_the_content_filter_took_is_refused(tmp_path):
+    with Provider(lambda request: completion("x", "content_filter")) as provider:
+        _, [failure] = ask(tmp_path, settings(url=provider.url))
+        assert failure.kind == "refused" and len(provider.seen) == 1
 
 
 def test_one_refused_request_after_good_ones_is_that_requests_fault(tmp_path):
@@ -256,7 +292,7 @@ def test_caps_stop_before_the_next_call_and_known_ones_go_on(tmp_path):
         assert "runtime.max_new_calls = 2 is reached; raise it" in str(outcomes[2])
         _, outcomes = ask(tmp_path, settings("openai/gpt-4o-mini", provider.url, budget_usd=1e-6), 0, 1, 2, 3)
         assert [type(outcome) for outcome in outcomes] == [Reply, Reply, Reply, Stopped]
-        assert "runtime.budget_usd = 1e-06 is spent (2.85e-06 USD by this run); raise it" in str(outcomes[3])
+        assert "runtime.budget_usd = 1e-06 is spent; raise it" in str(outcomes[3])
         assert len(provider.seen) == 3
 
 

@@ -36,8 +36,10 @@ def _keys() -> list[tuple[str, str]]:
     """Names and values, as they are and as a URL writes them; the longest first, as one may be part of another."""
     found = {
         (name, form)
-        for name, value in os.environ.items()
-        if len(value) >= _SHORTEST and (name in _NAMED or any(mark in name.upper() for mark in _MARKS))
+        for name in os.environ  # each value is decoded when it is read: only those that are wanted are
+        if name in _NAMED or any(mark in name.upper() for mark in _MARKS)
+        for value in (os.environ[name],)
+        if len(value) >= _SHORTEST
         for form in (value, quote(value, safe=""))
     }
     return sorted(found, key=lambda pair: (-len(pair[1]), pair))

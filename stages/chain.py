@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 Value = Fraction | str | tuple  # tuple: a list argument, of Values
-Message = dict[str, str]  # {"role": ..., "content": ...}
+Message = dict  # {"role": ..., "content": ...}, texts; on its way to a provider also tool_calls or tool_call_id
 
 # How a chain can end. `finish`: the model gave its answer; the others are limits of params.agent.
 STOPS = ("finish", "max_steps", "max_errors", "max_tokens")

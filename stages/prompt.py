@@ -8,11 +8,18 @@ from stages.chain import Message
 from stages.problems.problem import Problem
 from stages.tools import TOOLKITS
 from stages.tools.tool import Tool
+from stages.wire import native_call
 
-INSTRUCTIONS = """\
+INSTRUCTIONS = {
+    "text": """\
 Solve the problem step by step by calling functions. In each turn write exactly one call of a function below, \
 as Name(parameter=value), and nothing else; the result is sent to you in the next message. \
-Numbers are written bare, as 12, -3, 0.5 or 10/3, texts in double quotes. End with Finish. """
+Numbers are written bare, as 12, -3, 0.5 or 10/3, texts in double quotes. End with Finish. """,
+    "tools": """\
+Solve the problem step by step by calling functions. In each turn make exactly one call of a function, \
+and write nothing else; the result is sent to you in the next message. \
+A number that is no decimal is written as a fraction in quotes, as "10/3". End with Finish. """,
+}
 ANSWERS = {
     "math": "The answer is a number.",
     "logic": "The answer is True, False or Unknown; Unknown says that neither what is asked nor its negation follows.",
@@ -25,15 +32,20 @@ def tool_text(tool: Tool) -> str:
 
 
 @cache
-def system_text(toolkit: str, task: str, examples: int) -> str:
-    """The system message of a toolkit, for one task, with `examples` worked examples."""
-    blocks = [INSTRUCTIONS + ANSWERS[task], "", "Functions:", *map(tool_text, TOOLKITS[toolkit].tools.values())]
+def system_text(toolkit: str, task: str, examples: int, wire: str = "text") -> str:
+    """The system message of a toolkit, for one task, with `examples` worked examples.
+
+    In the wire form `tools` it lists no functions: they stand in the request, with description and example.
+    """
+    blocks = [INSTRUCTIONS[wire] + ANSWERS[task]]
+    if wire == "text":
+        blocks += ["", "Functions:", *map(tool_text, TOOLKITS[toolkit].tools.values())]
     if examples:
-        blocks += ["Worked examples:", *worked_examples(toolkit, examples)]
+        blocks += ["Worked examples:", *worked_examples(toolkit, examples, wire)]
     return "\n".join(blocks)
 
 
-def worked_examples(toolkit: str, count: int) -> list[str]:
+def worked_examples(toolkit: str, count: int, wire: str = "text") -> list[str]:
     """Worked examples, made by running reference solutions of built-in problems kept apart from every use."""
     from stages.agent import Attempt, Reply
     from stages.problems.builtin import example_problems
@@ -42,17 +54,21 @@ def worked_examples(toolkit: str, count: int) -> list[str]:
     for problem in example_problems(toolkit, count):
         attempt = Attempt(problem, max_steps=len(problem.solution), max_errors=1, examples=0)
         for call in problem.solution:
-            attempt.advance(Reply(call.text()))
-        lines = [
-            ("> " if message["role"] == "assistant" else "") + message["content"] for message in attempt.messages[1:]
-        ]
-        texts.append("\n".join(lines))
+            attempt.advance(Reply(call.text()) if wire == "text" else Reply("", calls=(native_call(call),)))
+        texts.append("\n".join(_example_line(message) for message in attempt.messages[1:]))
     return texts
 
 
-def prompt_messages(problem: Problem, examples: int) -> tuple[Message, ...]:
+def _example_line(message: Message) -> str:
+    if message["role"] != "assistant":
+        return message["content"]
+    calls = [f"{call['function']['name']} {call['function']['arguments']}" for call in message.get("tool_calls", ())]
+    return f"> {calls[0] if calls else message['content']}"
+
+
+def prompt_messages(problem: Problem, examples: int, wire: str = "text") -> tuple[Message, ...]:
     """System and user message of a problem."""
     return (
-        {"role": "system", "content": system_text(problem.toolkit, problem.task, examples)},
+        {"role": "system", "content": system_text(problem.toolkit, problem.task, examples, wire)},
         {"role": "user", "content": problem.question},
     )

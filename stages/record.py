@@ -2,7 +2,8 @@
 
 A line is one of
     {"check", "key", "request", "response"}       a call; its request names its system message by `system`
-    {"system", "text"}                            a system message, once a file, before the first call that names it
+    {"system", "text"}                            a system message, once a file, before the first call that names it;
+                                                  of requests with tools, [message, tools] as one JSON text
     {"journal_hits", "teacher_calls", "version"}  a version was finished; see `Journal.finish`
 """
 
@@ -13,11 +14,16 @@ import json
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
+
+_ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+WITH_SYSTEM = "with system"  # the tools of a request whose line names them together with its system message
 
 
 def canonical(value: object) -> str:
     """The one JSON text of a value: keys sorted, no spaces, no NaN."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODE(value)
 
 
 def to_bytes(text: str) -> bytes:
@@ -64,8 +70,11 @@ def call_line(request: dict, key: str, response: str) -> tuple[bytes, str | None
     text, name = None, None
     if _is_system(head):
         text = head["content"]
-        name = system_name(text)
         request = {**request, "messages": rest}
+        if request["tools"] is not None:
+            text = canonical([text, request["tools"]])
+            request["tools"] = WITH_SYSTEM
+        name = system_name(text)
     kept = canonical({"check": _check(key, response), "key": key, "request": {**request, "system": name}})
     return to_bytes(f'{kept[:-1]},"response":{response}}}\n'), text
 
@@ -75,43 +84,90 @@ def _check(key: str, response: str) -> str:
     return hashlib.sha256(to_bytes(key + response)).hexdigest()[:16]
 
 
-def entries(path: Path, systems: dict[str, str]) -> Iterator[tuple[int, bytes, dict | None]]:
-    """The lines of a file with their offsets, read and checked; None for one that is torn or does not fit its key.
+class Line(NamedTuple):
+    """A line of a file: its number from 1, where it begins, its bytes, what it says, or else what is wrong with it.
+
+    `response` is the answer of a call as the journal keeps it.
+    """
+
+    number: int
+    offset: int
+    content: bytes
+    entry: dict | None
+    fault: str
+    response: str = ""
+
+
+def lines_of(path: Path, systems: dict[str, str]) -> Iterator[Line]:
+    """The lines of a file, read and checked: a torn one, or one that does not fit its key, has a fault and no entry.
 
     System messages are added to `systems`.
     """
     offset = 0
     with open(path, "rb") as file:
-        for line in file:
-            yield offset, line, _entry(line, systems)
-            offset += len(line)
+        for number, content in enumerate(file, start=1):
+            entry, response, fault = None, "", ""
+            try:
+                entry, response = _read(content, systems)
+            except _Misfit as misfit:
+                fault = str(misfit)
+            except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+                fault = "no line of a journal" if content.endswith(b"\n") else "torn"
+            yield Line(number, offset, content, entry, fault, response)
+            offset += len(content)
 
 
+_VERSION = {"journal_hits": int, "teacher_calls": int, "version": str}
 _ANSWER = {"text": str, "prompt_tokens": int, "completion_tokens": int, "cost_usd": float, "cut": bool}
+_CALL = {"id": str, "name": str, "arguments": str}
 
 
 def _is_answer(response: dict) -> bool:
     """Whether an answer has the types of a reply: a snapshot may come from anyone, checks that fit included."""
-    return {name: type(value) for name, value in response.items()} == _ANSWER and (
+    types = _types(response)
+    if types.pop("calls", list) is not list or any(_types(call) != _CALL for call in response.get("calls", ())):
+        return False
+    return types == _ANSWER and (
         response["prompt_tokens"] >= 0 and response["completion_tokens"] >= 0 and response["cost_usd"] >= 0
     )
 
 
-def _entry(line: bytes, systems: dict[str, str]) -> dict | None:
-    try:
-        entry = json.loads(line)
-        if "key" in entry:
-            request = dict(entry["request"])
-            system = request.pop("system")
-            if system is not None:
-                request["messages"] = [{"role": "system", "content": systems[system]}, *request["messages"]]
-            fits = request_key(request) == entry["key"] and _is_answer(entry["response"])
-            return entry if fits and _check(entry["key"], canonical(entry["response"])) == entry["check"] else None
-        if "system" in entry:
-            if system_name(entry["text"]) != entry["system"]:
-                return None
-            systems[entry["system"]] = entry["text"]
-            return entry
-        return entry if entry.keys() == {"version", "teacher_calls", "journal_hits"} else None
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None
+def _types(row: dict) -> dict[str, type]:
+    return {name: type(value) for name, value in row.items()}
+
+
+@lru_cache(maxsize=64)
+def _parted(text: str) -> list:
+    return json.loads(text)
+
+
+class _Misfit(Exception):
+    """A line whose parts contradict each other; says which."""
+
+
+def _read(content: bytes, systems: dict[str, str]) -> tuple[dict, str]:
+    """What a line says, and a call's answer."""
+    entry = json.loads(content)
+    if "key" in entry:
+        request = dict(entry["request"])
+        system = request.pop("system")
+        if system is not None and system not in systems:
+            raise _Misfit("its system message does not stand before it")
+        if system is not None:
+            text = systems[system]
+            if request["tools"] == WITH_SYSTEM:
+                text, request["tools"] = _parted(text)
+            request["messages"] = [{"role": "system", "content": text}, *request["messages"]]
+        if type(request["model"]) is not str or request_key(request) != entry["key"]:
+            raise _Misfit("its key does not fit its request")
+        response = canonical(entry["response"])
+        if not _is_answer(entry["response"]) or _check(entry["key"], response) != entry["check"]:
+            raise _Misfit("its check does not fit its answer")
+        return entry, response
+    if "system" in entry:
+        if system_name(entry["text"]) != entry["system"]:
+            raise _Misfit("its name does not fit its text")
+        systems[entry["system"]] = entry["text"]
+    elif _types(entry) != _VERSION:
+        raise _Misfit("no line of a journal")
+    return entry, ""

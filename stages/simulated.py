@@ -9,10 +9,13 @@ from __future__ import annotations
 import dataclasses
 from functools import lru_cache
 
-from stages.chain import Message
+from stages.chain import Call, Message
 from stages.errors import VERSION, errant_texts
 from stages.params import ErrorRates
 from stages.problems.problem import Problem
+from stages.tools import TOOLKITS
+from stages.tools.calls import CallError, parse
+from stages.wire import native_call
 
 NAME = "simulated"
 
@@ -26,15 +29,27 @@ class SimulatedTeacher:
 
     def next_text(self, messages: list[Message], seed: str, rates: ErrorRates) -> str:
         """The turn after `messages`: a reply to each question it knows, and to others that it does not know them."""
-        question = next(message["content"] for message in messages if message["role"] == "user")
+        question = _question(messages)
         if question not in self.problems or not self.problems[question].solution:
             return 'Reasoning(thought="I know no solution of this problem.")'
         texts = self.turns(question, seed, rates)
         taken = sum(message["role"] == "assistant" for message in messages)
         return texts[min(taken, len(texts) - 1)]
 
+    def call(self, messages: list[Message], text: str) -> Call | None:
+        """The turn as a native call; None for a text that is none, which is said as it is."""
+        problem = self.problems.get(_question(messages))
+        try:
+            return problem and parse(text, TOOLKITS[problem.toolkit].tools)
+        except CallError:
+            return None
+
     def _turns(self, question: str, seed: str, rates: ErrorRates) -> list[str]:
         return errant_texts(self.problems[question], seed, rates)
+
+
+def _question(messages: list[Message]) -> str:
+    return next(message["content"] for message in messages if message["role"] == "user")
 
 
 def parameters(rates: ErrorRates) -> dict:
@@ -63,8 +78,15 @@ def register(problems: list[Problem]) -> None:
             )
             text = teacher.next_text(messages, f"{optional_params.get('seed')} {temperature}", rates)
             model_response.model = model
-            model_response.choices[0].message.content = text
-            model_response.choices[0].finish_reason = "stop"
+            call = teacher.call(messages, text) if optional_params.get("tools") else None
+            answer = model_response.choices[0]
+            if call is None:
+                answer.message.content, answer.finish_reason = text, "stop"
+            else:
+                native = native_call(call, f"call{len(messages):05}")
+                function = {"name": native["name"], "arguments": native["arguments"]}
+                answer.message.tool_calls = [litellm.ChatCompletionMessageToolCall(function, native["id"])]
+                answer.finish_reason = "tool_calls"
             prompt = sum(map(words, (message["content"] for message in messages)))
             completion = len(text.split())
             model_response._hidden_params["response_cost"] = 0.0  # spares litellm a search in its price list

@@ -32,14 +32,20 @@ def error(status: int, message: str, **headers: str) -> Fault:
     return Fault(status, {"error": {"message": message, "type": "test", "code": None}}, named)
 
 
-def completion(text: str | None, finish_reason: str = "stop", model: str = "test") -> dict:
-    """An answer as OpenAI words it; tokens are counted as words."""
+def completion(text: str | None, finish_reason: str = "stop", model: str = "test", calls: Iterable = ()) -> dict:
+    """An answer as OpenAI words it, with as many tokens always; `calls` are (id, name, arguments as JSON text)."""
+    message: dict = {"role": "assistant", "content": text}
+    if calls:
+        message["tool_calls"] = [
+            {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
+            for id_, name, arguments in calls
+        ]
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",
         "created": 0,
         "model": model,
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish_reason}],
+        "choices": [{"index": 0, "message": message, "finish_reason": finish_reason}],
         "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
     }
 

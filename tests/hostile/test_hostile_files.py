@@ -22,7 +22,7 @@ from stages.files import replace_file
 from stages.journal import Journal
 from stages.params import InputError, ParamsError, printable
 from stages.problems import jsonl, sources
-from stages.record import canonical, entries, request_key
+from stages.record import canonical, lines_of, request_key
 from stages.student.load import load_student, load_tokenizer, save_student
 
 YAML = (ROOT / "params.yaml").read_text()
@@ -166,6 +166,14 @@ ANSWERS = {
     "a negative cost": {**ANSWER, "cost_usd": -1.0},
     "a list": [ANSWER],
     "null": None,
+    "calls that are null": {**ANSWER, "calls": None},
+    "calls that are an object": {**ANSWER, "calls": {}},
+    "calls that are a text": {**ANSWER, "calls": "boo"},
+    "a call that is a text": {**ANSWER, "calls": ["boo"]},
+    "a call without arguments": {**ANSWER, "calls": [{"id": "1", "name": "Add"}]},
+    "a call whose id is a number": {**ANSWER, "calls": [{"id": 1, "name": "Add", "arguments": "{}"}]},
+    "arguments that are an object": {**ANSWER, "calls": [{"id": "1", "name": "Add", "arguments": {}}]},
+    "a call with a field more": {**ANSWER, "calls": [{"id": "1", "name": "Add", "arguments": "{}", "x": ""}]},
 }
 
 
@@ -182,7 +190,7 @@ def call_line(response: object) -> str:
 @pytest.mark.parametrize("case", ANSWERS)
 def test_an_answer_of_a_wrong_type_is_no_call(case, tmp_path):
     (tmp_path / "calls.jsonl").write_text(call_line(ANSWERS[case]) + call_line(ANSWER))
-    read = [entry for _, _, entry in entries(tmp_path / "calls.jsonl", {})]
+    read = [line.entry for line in lines_of(tmp_path / "calls.jsonl", {})]
     assert read[0] is None and read[1]["response"] == ANSWER
     with Journal(tmp_path / "journal") as journal:
         journal.seed(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from stages.params import InputError
@@ -14,8 +15,8 @@ class FileError(InputError):
     """A file cannot be written; the old one, if there was one, is as it was."""
 
 
-def replace_file(path: str | Path, text: str) -> None:
-    """Write `text` as UTF-8; a crash or a full disk leaves the old file whole.
+def replace_file(path: str | Path, content: str | Iterable[bytes]) -> None:
+    """Write a text as UTF-8, or bytes part by part; a crash or a full disk leaves the old file whole.
 
     Half a surrogate pair, which UTF-8 cannot hold, is written as `\\udxxx`: inside JSON that reads back as it was.
 
@@ -27,7 +28,7 @@ def replace_file(path: str | Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(beside, "wb") as file:
-            file.write(text.encode("utf-8", "backslashreplace"))
+            file.writelines([content.encode("utf-8", "backslashreplace")] if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)
@@ -38,14 +39,26 @@ def replace_file(path: str | Path, text: str) -> None:
         raise FileError(f"{path}: not written: {reason}; make room or allow writing, and run again") from None
 
 
+def sync_folder(folder: Path) -> None:
+    """A new file is only certain to be found after a crash when its folder was synced too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def write_metrics(path: str | Path, metrics: dict) -> None:
-    """Write nested metrics, floats rounded to 4 places, so that the file changes only where a figure does."""
+    """Write nested metrics, which change only where a figure does: floats rounded to 4 places, dollars to 6.
+
+    A chain of a cheap model costs less than 0.0001 dollars.
+    """
     replace_file(path, json.dumps(_rounded(metrics), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _rounded(value: object) -> object:
+def _rounded(value: object, places: int = 4) -> object:
     if isinstance(value, dict):
-        return {key: _rounded(part) for key, part in value.items()}
+        return {key: _rounded(part, 6 if key.endswith("_usd") else 4) for key, part in value.items()}
     if isinstance(value, list):
         return [_rounded(part) for part in value]
-    return round(value, 4) if isinstance(value, float) else value
+    return round(value, places) if isinstance(value, float) else value

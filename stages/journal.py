@@ -3,7 +3,7 @@
 `.journal/` is live: append-only shards of JSON lines (stages/record.py), one shard a run, one buyer at a time.
 `data/calls/` is a snapshot: exactly the calls that one version of data/chains.jsonl used, an output of generate that
 DVC shares. A call is known by its request, never by its position: a changed parameter misses by itself, and the way
-back hits.
+back hits. `python -m stages.journal` shows, checks, compacts, exports and merges one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
 import subprocess
 import time
@@ -21,12 +20,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from stages.files import replace_file
+from stages.files import replace_file, sync_folder
+from stages.ledger import SYSTEMS, Call, Ledger, fault_of, files_of
 from stages.params import InputError
-from stages.record import call_line, canonical, entries, system_line, system_name, to_bytes
+from stages.record import call_line, canonical, lines_of, system_line, system_name, to_bytes
 
-SYSTEMS = "systems.jsonl"  # the snapshot's system messages
 SEEDED = -1  # the version of a call that came from a snapshot
+BATCH = 10_000  # lines of a snapshot that are written at a time
 
 
 class JournalError(InputError):
@@ -50,23 +50,13 @@ def journal_folder() -> Path:
     return root / ".journal"
 
 
-class _Call(NamedTuple):
-    """A call in memory: its answer, and where its line lies. `version`: how many were finished when it was bought."""
-
-    response: str
-    shard: Path
-    offset: int
-    length: int
-    system: str | None
-    version: int
-
-
 class _Line(NamedTuple):
     """A line to be written; one that is no call has no key."""
 
     content: bytes
     key: str = ""
     response: str = ""
+    model: str = ""
     system: str | None = None
 
 
@@ -79,11 +69,7 @@ class Journal:
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
-        self.dropped = 0  # lines that were torn, or did not fit their key or check: asked again when needed
-        self._calls: dict[str, _Call] = {}
-        self._systems: dict[str, str] = {}
-        self._finished: dict[str, dict] = {}
-        self._versions = 0
+        self.ledger = Ledger()
         self._shard: Path | None = None
         self._live = -1
         self._end = 0
@@ -109,7 +95,7 @@ class Journal:
             ) from None
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
-        for shard in sorted(self.folder.glob("*.jsonl")):
+        for shard in files_of(self.folder):
             self._load(shard)
         return self
 
@@ -118,19 +104,23 @@ class Journal:
         waiting, self._waiting = self._waiting, []
         try:
             if waiting:  # answered, and paid, while the run was being cancelled
-                self._write([line for line, _ in waiting], self._versions)
+                self._write([line for line, _ in waiting], self.ledger.versions)
         finally:
             if self._live >= 0:
                 os.close(self._live)
             os.close(self._lock)
 
     def __len__(self) -> int:
-        return len(self._calls)
+        return len(self.ledger)
+
+    @property
+    def dropped(self) -> int:
+        """Lines that were torn, or did not fit their key or check: asked again when needed."""
+        return len(self.ledger.faults)
 
     def get(self, key: str) -> dict | None:
         """The answer to a request, or None where it was never asked."""
-        call = self._calls.get(key)
-        return None if call is None else json.loads(call.response)
+        return self.ledger.get(key)
 
     async def append(self, request: dict, key: str, response: dict) -> None:
         """Keep an answer; returns when it is on disk.
@@ -139,7 +129,7 @@ class Journal:
         """
         text = canonical(response)
         content, system = call_line(request, key, text)
-        line = _Line(content, key, text, self._name(system))
+        line = _Line(content, key, text, request["model"], self._name(system))
         kept = asyncio.get_running_loop().create_future()
         self._waiting.append((line, kept))
         if self._committing is None or self._committing.done():
@@ -152,7 +142,7 @@ class Journal:
             lines = [line for line, _ in batch]
             error = None
             try:
-                await asyncio.get_running_loop().run_in_executor(self._disk, self._write, lines, self._versions)
+                await asyncio.get_running_loop().run_in_executor(self._disk, self._write, lines, self.ledger.versions)
             except JournalError as raised:
                 error = raised
             for _, kept in batch:
@@ -169,22 +159,23 @@ class Journal:
         Where both know a call, the snapshot's answer holds: the version that is checked out stays as it is, however
         the request was answered elsewhere.
         """
-        folder = Path(folder)
         systems: dict[str, str] = {}
         lines = []
-        for path in [folder / SYSTEMS, *sorted(set(folder.glob("*.jsonl")) - {folder / SYSTEMS})]:
-            for _, content, entry in entries(path, systems) if path.exists() else ():
-                if entry is None:
-                    self.dropped += 1
-                elif "key" in entry:
-                    key, response = entry["key"], canonical(entry["response"])
-                    known = self._calls.get(key)
-                    if known is not None and known.response == response:
-                        self._calls[key] = known._replace(version=SEEDED)
+        for path in files_of(Path(folder)):
+            for line in lines_of(path, systems):
+                if line.entry is None:
+                    self.ledger.faults.append(fault_of(path, line))
+                elif "key" in line.entry:
+                    key, request = line.entry["key"], line.entry["request"]
+                    known = self.ledger.calls.get(key)
+                    if known is not None and known.response == line.response:
+                        self.ledger.calls[key] = known._replace(version=SEEDED)
                     else:
-                        whole = content.rstrip(b"\n") + b"\n"
-                        system = self._name(systems.get(entry["request"]["system"]))
-                        lines.append(_Line(whole, key, response, system))
+                        content, system = line.content.rstrip(b"\n") + b"\n", self._name(systems.get(request["system"]))
+                        lines.append(_Line(content, key, line.response, request["model"], system))
+                if len(lines) == BATCH:
+                    self._write(lines, SEEDED)
+                    lines = []
         if lines:
             self._write(lines, SEEDED)
 
@@ -195,15 +186,12 @@ class Journal:
         and every other file is deleted. The bytes depend on the requests and answers only.
         """
         folder = Path(folder)
-        contents = {name: self._lines(keys) for name, keys in files.items()}
-        used = sorted({self._calls[key].system for keys in files.values() for key in keys} - {None})
-        contents[SYSTEMS] = b"".join(system_line(self._systems[name]) for name in used)
-        for name, content in contents.items():
-            path = folder / name
-            if not path.exists() or path.read_bytes() != content:
-                replace_file(path, content.decode())
+        used = sorted({self.ledger.calls[key].system for keys in files.values() for key in keys} - {None})
+        _keep(folder / SYSTEMS, b"".join(system_line(self.ledger.systems[name]) for name in used))
+        for name, keys in files.items():
+            _keep(folder / name, b"".join(self.ledger.lines(sorted(set(keys)))))
         for path in folder.iterdir():
-            if path.name not in contents:
+            if path.name != SYSTEMS and path.name not in files:
                 path.unlink()
 
     def finish(self, keys: Iterable[str], recorded: dict) -> dict:
@@ -217,18 +205,18 @@ class Journal:
         keys = sorted(set(keys))
         digest = hashlib.sha256()
         for key in keys:
-            digest.update(to_bytes(key + self._calls[key].response))
+            digest.update(to_bytes(key + self.ledger.calls[key].response))
         version = digest.hexdigest()[:16]
-        fresh = sum(self._calls[key].version == self._versions for key in keys)
+        fresh = sum(self.ledger.calls[key].version == self.ledger.versions for key in keys)
         made = {"journal_hits": len(keys) - fresh, "teacher_calls": fresh, "version": version}
         if recorded.get("version") == version:
             made = {name: recorded[name] for name in made}
-        elif version in self._finished:
-            made = self._finished[version]
-        if self._finished.get(version) != made:
-            self._write([_Line(to_bytes(canonical(made) + "\n"))], self._versions)
-            self._finished[version] = made
-            self._versions += 1
+        elif version in self.ledger.finished:
+            made = self.ledger.finished[version]
+        if self.ledger.finished.get(version) != made:
+            self._write([_Line(to_bytes(canonical(made) + "\n"))], self.ledger.versions)
+            self.ledger.finished[version] = made
+            self.ledger.versions += 1
         return made
 
     def _name(self, system: str | None) -> str | None:
@@ -236,26 +224,18 @@ class Journal:
         if system is None:
             return None
         name = system_name(system)
-        self._systems.setdefault(name, system)
+        self.ledger.systems.setdefault(name, system)
         return name
 
     def _load(self, shard: Path) -> None:
-        """Read a shard; a call that stands twice has its later answer. Heals a last line without its end."""
-        offset, content, entry = 0, b"\n", None
-        for offset, content, entry in entries(shard, self._systems):  # noqa: B007  used after the loop
-            if entry is None:
-                self.dropped += 1
-            elif "version" in entry:
-                self._finished[entry["version"]] = entry
-                self._versions += 1
-            elif "key" in entry:
-                response, length = canonical(entry["response"]), len(content.rstrip(b"\n")) + 1
-                system = entry["request"]["system"]
-                self._calls[entry["key"]] = _Call(response, shard, offset, length, system, self._versions)
-        if not content.endswith(b"\n"):
+        """Read a shard; a last line without its end is healed, or cut off where it is torn."""
+        line = None
+        for line in self.ledger.read(shard):  # noqa: B007  used after the loop
+            pass
+        if line is not None and not line.content.endswith(b"\n"):
             with open(shard, "r+b") as file:
-                if entry is None:
-                    file.truncate(offset)
+                if line.entry is None:
+                    file.truncate(line.offset)
                 else:
                     file.seek(0, os.SEEK_END)
                     file.write(b"\n")
@@ -269,14 +249,14 @@ class Journal:
                 shard = self.folder / f"{time.time_ns():016x}-{os.getpid()}.jsonl"
                 self._live = os.open(shard, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
                 self._shard = shard
-                _sync_folder(self.folder)
+                sync_folder(self.folder)
             for name in new:
-                parts.append(system_line(self._systems[name]))
+                parts.append(system_line(self.ledger.systems[name]))
                 end += len(parts[-1])
             for line in lines:
                 if line.key:
                     length = len(line.content)
-                    calls[line.key] = _Call(line.response, self._shard, end, length, line.system, version)
+                    calls[line.key] = Call(line.response, line.model, self._shard, end, length, line.system, version)
                 parts.append(line.content)
                 end += len(line.content)
             unwritten = memoryview(b"".join(parts))
@@ -290,21 +270,15 @@ class Journal:
             raise JournalError(f"{self.folder}: not written: {reason}; make room, and run again: it goes on") from None
         self._end = end
         self._in_shard.update(new)
-        self._calls.update(calls)
-
-    def _lines(self, keys: Iterable[str]) -> bytes:
-        """The lines of these calls as they lie in the shards, sorted by key."""
-        with contextlib.ExitStack() as stack:
-            calls = {key: self._calls[key] for key in sorted(set(keys))}
-            shards = {call.shard for call in calls.values()}
-            files = {shard: stack.enter_context(open(shard, "rb")).fileno() for shard in shards}
-            return b"".join(os.pread(files[call.shard], call.length, call.offset) for call in calls.values())
+        self.ledger.calls.update(calls)
 
 
-def _sync_folder(folder: Path) -> None:
-    """A new file is only certain to be found after a crash when its folder was synced too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _keep(path: Path, content: bytes) -> None:
+    if not path.exists() or path.read_bytes() != content:
+        replace_file(path, [content])
+
+
+if __name__ == "__main__":
+    from stages import journal_commands, params
+
+    params.run(journal_commands.main)

@@ -116,6 +116,51 @@ def test_a_journal_torn_at_any_byte_of_its_last_record_loses_only_that(tmp_path)
         assert [json.loads(line)["key"] for line in open(torn / "calls" / "all.jsonl")] == sorted([first, second, last])
 
 
+KILLED_IN_MID_WRITE = """
+import asyncio, os, signal, sys
+from stages import journal
+from stages.record import request_key
+from test_journal import request, response
+write, share = os.write, float(sys.argv[2])
+def half(descriptor, content):
+    write(descriptor, content[: int(len(content) * share)])
+    os.kill(os.getpid(), signal.SIGKILL)
+async def work(opened):
+    for number in range(4):
+        if number == 3:
+            os.write = half
+        asked = request(f"{number}")
+        await opened.append(asked, request_key(asked), response("Finish(answer=1)"))
+with journal.Journal(sys.argv[1]) as opened:
+    asyncio.run(work(opened))
+"""
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99, 1.0])
+def test_killed_in_mid_write_it_keeps_what_was_reported(tmp_path, share):
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", KILLED_IN_MID_WRITE, str(tmp_path), str(share)], env=env)
+    assert done.returncode == -9
+    keys = [request_key(request(str(number))) for number in range(4)]
+    assert known(tmp_path, *keys) == [True, True, True, share == 1.0]
+    buy(tmp_path, request("3"))
+    with Journal(tmp_path) as journal:
+        assert journal.dropped == 0 and len(journal) == 4
+
+
+def test_a_journal_is_read_with_grep_and_any_reader_of_json(tmp_path):
+    (key, *_) = buy(tmp_path, request("Wie viele Bücher?", system="Löse es."), request("How many books?"))
+    (shard,) = shards(tmp_path)
+    lines = subprocess.run(["grep", "-h", "Bücher", str(shard)], capture_output=True, text=True).stdout.splitlines()
+    assert len(lines) == 1
+    call = json.loads(lines[0])
+    assert call["key"] == key and call["response"] == response("Finish(answer=1)")
+    assert call["request"]["messages"] == [{"role": "user", "content": "Wie viele Bücher?"}]
+    assert call["request"]["model"] == "some/model" and call["request"]["sample"] == 0
+    found = subprocess.run(["grep", "-c", f'"system":"{call["request"]["system"]}","text":"Löse es."', str(shard)])
+    assert found.returncode == 0
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
 @given(place=st.integers(0, 10**6), byte=st.binary(min_size=1, max_size=1))
 def test_a_changed_byte_never_changes_an_answer(tmp_path, place, byte):

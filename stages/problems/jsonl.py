@@ -34,8 +34,8 @@ def read(path: Path, n: int | None = None, seed: int = 0) -> list[Problem]:
     Raises:
         JsonlError: the file cannot be read, a row is no object, lacks a key, or holds what cannot be used.
     """
-    made = [_problem(path, number, where, row) for number, (where, row) in rows(path).items()]
-    for name, count in Counter(problem.id for problem in made).items():
+    made = [problem(path, number, where, row) for number, (where, row) in rows(path).items()]
+    for name, count in Counter(one.id for one in made).items():
         if count > 1:
             raise JsonlError(f"{path}: id {name} stands {count} times; ids must differ")
     if n is not None and n < len(made):
@@ -53,7 +53,7 @@ def rows(path: Path) -> dict[int, tuple[str, dict]]:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, ValueError) as error:  # no UTF-8, or a path that no file can have
         raise JsonlError(
-            f"{path}: {getattr(error, 'strerror', None) or error}; check problems.*.path in params.yaml"
+            f"{path}: {getattr(error, 'strerror', None) or error}; check its path in params.yaml"
         ) from None
     found = {}
     for number, line in enumerate(lines, 1):
@@ -66,7 +66,8 @@ def rows(path: Path) -> dict[int, tuple[str, dict]]:
     return found
 
 
-def _problem(path: Path, number: int, where: str, row: dict) -> Problem:
+def problem(path: Path, number: int, where: str, row: dict) -> Problem:
+    """The problem on line `number`; `where` names the line in messages."""
     for key in REQUIRED:
         if key not in row:
             raise JsonlError(

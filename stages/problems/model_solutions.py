@@ -25,10 +25,11 @@ ANSWER = "A: "  # starts the last line of a solution that was not cut
 
 @dataclass(frozen=True)
 class Solution:
-    """A model's chain on a problem, and whether the publishers call its answer right."""
+    """A model's text and the chain made of it, and whether the publishers call its answer right."""
 
     problem: Problem
     model: str
+    text: str
     is_correct: bool
     chain: Chain
 
@@ -45,7 +46,7 @@ def read(path: Path) -> Iterator[Solution]:
             problem = gsm8k.problem(f"gsm8k_models/{number_:06d}", where, published)
             for model in MODELS:
                 answer, right = row[model]["solution"], row[model]["is_correct"]
-                yield Solution(problem, model, right, chain(problem, answer, model))
+                yield Solution(problem, model, answer, right, chain(problem, answer, model))
         except (KeyError, TypeError, AttributeError) as error:
             raise JsonlError(f"{where}: no model solution as GSM8K publishes them ({error})") from None
 
@@ -76,11 +77,11 @@ def chain(problem: Problem, solution: str, model: str) -> Chain:
 def _step(annotation: Annotation) -> Step:
     """The call with the result that the text states; the tool's own where that is the same but for rounding."""
     step = annotation.step()
-    if step.error or annotation.value is None or _rounds_to(number(step.result), annotation.value):
+    if step.error or annotation.value is None or rounds_to(number(step.result), annotation.value):
         return step
     return replace(step, result=number_text(annotation.value))
 
 
-def _rounds_to(exact: Fraction, stated: Fraction) -> bool:
+def rounds_to(exact: Fraction, stated: Fraction) -> bool:
     """266.6666666666667 is how a float prints 800/3: equal to 12 digits."""
     return exact == stated or abs(exact - stated) <= abs(exact) / 10**12

@@ -1,7 +1,13 @@
-"""Where problems come from: params.problems names a list of sources for each use."""
+"""Where problems come from: params.problems names a list of sources for each use.
+
+DVC watches the files that dvc.yaml names. So a file of one's own belongs among the deps of the stages that read it; one
+that is not there is said, as a change of it would run nothing again.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +16,7 @@ from stages.problems import builtin, gsm8k, jsonl
 from stages.problems.problem import Problem, text_key
 
 USES = ("train", "dev", "heldout", "ood")
+READERS = {"train": ("generate",), **dict.fromkeys(("dev", "heldout", "ood"), ("pair", "eval"))}
 BUILTIN = ("builtin/math", "builtin/logic")
 
 
@@ -21,7 +28,9 @@ def load(use: str, problems: ProblemsParams) -> list[Problem]:
         JsonlError: a problem file or one of its rows cannot be used.
     """
     seen: dict[str, Problem] = {}
-    for _, _, found in entries(use, problems):
+    for key, entry, found in entries(use, problems):
+        if "path" in entry:
+            say_unwatched(f"{key}.path", Path(entry["path"]), READERS[use])
         for problem in found:
             seen.setdefault(text_key(problem.question), problem)
     return list(seen.values())
@@ -37,7 +46,7 @@ def entries(use: str, problems: ProblemsParams) -> Iterator[tuple[str, dict, lis
 def _source(use: str, key: str, entry: dict) -> list[Problem]:
     source = entry.get("source")
     if source in BUILTIN:
-        _check(key, entry, {"n": int, "seed": int}, {"variant": str})
+        check_keys(key, entry, {"n": int, "seed": int}, {"variant": str})
         if entry.get("variant", "plain") not in builtin.VARIANTS[source]:
             raise ParamsError(f"{key}.variant is {entry['variant']!r}; it takes {', '.join(builtin.VARIANTS[source])}")
         made = builtin.problems(source, use, entry["n"], entry["seed"], entry.get("variant", "plain"))
@@ -45,10 +54,10 @@ def _source(use: str, key: str, entry: dict) -> list[Problem]:
         assert all(builtin.part(problem.question) in builtin.PARTS[use] for problem in made)
         return made
     if source == "jsonl":
-        _check(key, entry, {"path": str}, {"n": int, "seed": int})
+        check_keys(key, entry, {"path": str}, {"n": int, "seed": int})
         return jsonl.read(Path(entry["path"]), entry.get("n"), entry.get("seed", 0))
     if source == "gsm8k":
-        _check(key, entry, {"split": str}, {"path": str, "n": int, "seed": int})
+        check_keys(key, entry, {"split": str}, {"path": str, "n": int, "seed": int})
         if entry["split"] not in gsm8k.SPLITS:
             raise ParamsError(f"{key}.split is {entry['split']!r}; it takes {', '.join(gsm8k.SPLITS)}")
         path = Path(entry["path"]) if "path" in entry else None
@@ -56,7 +65,33 @@ def _source(use: str, key: str, entry: dict) -> list[Problem]:
     raise ParamsError(f"{key}.source is {source!r}; it takes {', '.join((*BUILTIN, 'gsm8k', 'jsonl'))}")
 
 
-def _check(key: str, entry: dict, needed: dict[str, type], optional: dict[str, type]) -> None:
+def say_unwatched(key: str, path: Path, stages: tuple[str, ...]) -> None:
+    """Say on stderr which of the stages that read this file lack it in dvc.yaml, if there is a dvc.yaml here."""
+    lacking = [stage for stage in stages if Path("dvc.yaml").exists() and not _watched(path, stage)]
+    if lacking:
+        print(
+            f"{key}: {path} is no dep of {' and '.join(lacking)} in dvc.yaml, so a change of it runs nothing again; "
+            f"add it there, or run `dvc repro --force {lacking[0]}` after a change",
+            file=sys.stderr,
+        )
+
+
+def _watched(path: Path, stage: str) -> bool:
+    """Whether the file, or a folder that it is in, is a dep of the stage; True where dvc.yaml cannot be read."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        tree = YAML(typ="safe", pure=True).load(Path("dvc.yaml").read_text(encoding="utf-8"))
+        deps = tree["stages"][stage]["deps"]
+        places = [os.path.abspath(dep) for dep in deps]
+    except (OSError, YAMLError, ValueError, LookupError, TypeError, RecursionError):
+        return True
+    return any(Path(os.path.abspath(path)).is_relative_to(place) for place in places)
+
+
+def check_keys(key: str, entry: dict, needed: dict[str, type], optional: dict[str, type]) -> None:
+    """Refuse an entry with a key that its source does not take, without one that it needs, or of a wrong type."""
     for name in entry:
         if name != "source" and name not in needed and name not in optional:
             raise ParamsError(

@@ -10,10 +10,10 @@ from __future__ import annotations
 import random
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from stages.agent import Attempt, Reply
-from stages.chain import Chain
+from stages.chain import Chain, Message
 from stages.params import AgentParams
 from stages.problems.problem import Problem
 from stages.student.load import positions
@@ -33,7 +33,13 @@ class _Row:
         self.length = self.read = len(self.prompt)
         self.waiting: deque[int] = deque()
         self.written: list[int] = []
-        self.noise: object = None
+        self.noise: random.Random | None = None
+
+    def start(self, limit: int) -> bool:
+        """Whether the model can read the prompt and write behind it."""
+        if self.length > limit:
+            self.attempt.stop = "max_tokens"
+        return not self.attempt.stop
 
     def take(self, token: int, stops: set[int], max_tokens: int, limit: int) -> int | None:
         """The token to feed next, None when the chain is over. `token` is the model's choice after what it was fed."""
@@ -67,6 +73,51 @@ class _Row:
             self.read = self.length + len(self.waiting)
 
 
+class Turn:
+    """The next turn of a conversation while it is decoded, and what became of it: `text`, and whether it was `cut`.
+
+    Where the prompt alone is more than the model reads, nothing is written, and cut. `unwanted` is asked before each
+    token, so that a turn that nobody waits for any more leaves the batch.
+    """
+
+    def __init__(self, messages: list[Message], chat: ChatText, seed: object, unwanted: Callable[[], bool]):
+        self.chat, self.unwanted = chat, unwanted
+        self.prompt = chat.ids(chat.texts([messages], ask=True)[0])
+        self.length = len(self.prompt)
+        self.written: list[int] = []
+        self.cut = False
+        self.noise = random.Random(f"{seed} {self.prompt}")
+
+    @property
+    def text(self) -> str:
+        return self.chat.tokenizer.decode(self.written, skip_special_tokens=False)
+
+    def start(self, limit: int) -> bool:
+        self.cut = self.length > limit
+        return not self.cut
+
+    def take(self, token: int, stops: set[int], max_tokens: int, limit: int) -> int | None:
+        """The token to feed next, None when the turn is over."""
+        if token in stops or self.unwanted():
+            return None
+        self.written.append(token)
+        self.cut = len(self.written) >= max_tokens or self.length >= limit
+        self.length += 1
+        return None if self.cut else token
+
+
+def write_turns(
+    model, chat: ChatText, turns: Sequence[Turn], max_tokens: int, temperature: float = 0.0, top_p: float = 1.0
+) -> None:
+    """Let the model write all these turns, in one batch; what a turn becomes hangs on its own prompt and seed alone."""
+    import torch
+
+    model.eval()
+    stops, limit = _stops(model, chat), positions(model)
+    with torch.inference_mode():
+        _decode(model, turns, stops, max_tokens, limit, temperature, top_p, lambda _count: None)
+
+
 def solve_all(
     model,
     tokenizer,
@@ -93,38 +144,47 @@ def solve_all(
     from tqdm import tqdm
 
     chat = ChatText(tokenizer)
-    stops = {chat.end_id, tokenizer.eos_token_id}
-    declared = model.generation_config.eos_token_id
-    stops.update([declared] if isinstance(declared, int) else declared or [])
-    limit = positions(model)
+    stops, limit = _stops(model, chat), positions(model)
     attempts = [
         Attempt(problem, agent.max_steps, agent.max_errors, agent.examples, name, sample) for problem in problems
     ]
     rows = sorted((_Row(attempt, chat) for attempt in attempts), key=lambda row: row.length)
     if temperature:
         for row in rows:
-            row.noise = torch.Generator().manual_seed(
-                random.Random(f"{seed} {sample} {row.attempt.problem.id}").getrandbits(62)
-            )
+            row.noise = random.Random(f"{seed} {sample} {row.attempt.problem.id}")
     model.eval()
     often = 0.2 if sys.stderr.isatty() else 10.0  # seconds; a log file wants few lines
     bar = tqdm(total=len(rows), unit="chain", desc=name or None, disable=not progress, mininterval=often)
     with torch.inference_mode(), bar:
         for start in range(0, len(rows), batch):
-            _decode(model, rows[start : start + batch], stops, max_tokens, limit, temperature, bar)
+            _decode(model, rows[start : start + batch], stops, max_tokens, limit, temperature, 1.0, bar.update)
     return [attempt.chain() for attempt in attempts]
 
 
-def _decode(model, rows: list[_Row], stops: set[int], max_tokens: int, limit: int, temperature: float, bar) -> None:
-    """Advance all rows until each attempt has stopped."""
+def _stops(model, chat: ChatText) -> set[int]:
+    """The tokens that end a turn: the template's, the tokenizer's and those that the model's folder declares."""
+    declared = model.generation_config.eos_token_id
+    declared = [declared] if isinstance(declared, int) else declared or []
+    return {chat.end_id, chat.tokenizer.eos_token_id, *declared}
+
+
+def _decode(
+    model,
+    rows: Sequence[_Row] | Sequence[Turn],
+    stops: set[int],
+    max_tokens: int,
+    limit: int,
+    temperature: float,
+    top_p: float,
+    over: Callable[[int], object],
+) -> None:
+    """Advance all rows until each is over; `over` is told how many are, as they are."""
     import torch
     from transformers import DynamicCache
 
-    for row in rows:
-        if row.length > limit:
-            row.attempt.stop = "max_tokens"
-    bar.update(sum(bool(row.attempt.stop) for row in rows))
-    rows = [row for row in rows if not row.attempt.stop]
+    ready = [row for row in rows if row.start(limit)]
+    over(len(rows) - len(ready))
+    rows = ready
     if not rows:
         return
     device, cache = model.device, DynamicCache(config=model.config)
@@ -142,11 +202,11 @@ def _decode(model, rows: list[_Row], stops: set[int], max_tokens: int, limit: in
             use_cache=True,
             logits_to_keep=1,
         ).logits[:, -1]
-        chosen = _choose(logits, rows, temperature)
+        chosen = _choose(logits, rows, temperature, top_p)
         fed = [row.take(token, stops, max_tokens, limit) for row, token in zip(rows, chosen, strict=True)]
         going = [index for index, token in enumerate(fed) if token is not None]
         if len(going) < len(rows):
-            bar.update(len(rows) - len(going))
+            over(len(rows) - len(going))
             rows = [rows[index] for index in going]
             if not rows:
                 return
@@ -158,11 +218,24 @@ def _decode(model, rows: list[_Row], stops: set[int], max_tokens: int, limit: in
         places = torch.tensor([[row.length - 1] for row in rows], device=device)
 
 
-def _choose(logits, rows: list[_Row], temperature: float) -> list[int]:
-    """The model's next token in each row: the likeliest, or one drawn with the row's own generator."""
+def _choose(logits, rows: Sequence[_Row] | Sequence[Turn], temperature: float, top_p: float) -> list[int]:
+    """The model's next token in each row: the likeliest, or one drawn by the row's own noise.
+
+    Drawn where the running sum of the shares passes a uniform number, one a row: all on the model's device, and other
+    rows make no difference. `top_p` keeps the likeliest tokens until their shares add up to it.
+    """
     import torch
 
     if not temperature:
         return logits.argmax(-1).tolist()
-    shares = torch.softmax(logits.float().cpu() / temperature, dim=-1)
-    return [int(torch.multinomial(share, 1, generator=row.noise)) for share, row in zip(shares, rows, strict=True)]
+    shares = torch.softmax(logits.double() / temperature, dim=-1)
+    order = None
+    if top_p < 1.0:
+        shares, order = shares.sort(dim=-1, descending=True, stable=True)
+        beyond = shares.cumsum(-1) - shares >= top_p
+        beyond[:, 0] = False
+        shares = shares.masked_fill(beyond, 0.0)
+    sums = shares.cumsum(-1)
+    drawn = torch.tensor([[row.noise.random()] for row in rows], dtype=sums.dtype, device=sums.device)
+    chosen = torch.searchsorted(sums, drawn * sums[:, -1:], right=True).clamp(max=sums.shape[-1] - 1)
+    return (chosen if order is None else order.gather(-1, chosen))[:, 0].tolist()

@@ -24,25 +24,25 @@ def pick_device(device: str) -> str:
     return device
 
 
-def load_tokenizer(place: str | Path):
-    """The tokenizer of a student folder or hub id.
+def load_tokenizer(place: str | Path, key: str = "train.student"):
+    """The tokenizer of a student folder or hub id, which params.yaml names under `key`.
 
     Raises:
         StudentError: it cannot be loaded, or has no chat template or no token that ends a text.
     """
     from transformers import AutoTokenizer
 
-    tokenizer = _load(place, lambda: AutoTokenizer.from_pretrained(str(place), trust_remote_code=False))
+    tokenizer = _load(place, key, lambda: AutoTokenizer.from_pretrained(str(place), trust_remote_code=False))
     if not tokenizer.chat_template:
-        raise StudentError(f"{place}: the tokenizer has no chat template; choose a chat model for train.student")
+        raise StudentError(f"{place}: the tokenizer has no chat template; choose a chat model for {key}")
     if not tokenizer.is_fast:
         raise StudentError(f"{place}: the tokenizer gives no offsets; choose a student with a fast tokenizer")
     if tokenizer.eos_token_id is None:
-        raise StudentError(f"{place}: the tokenizer has no end-of-text token; choose another train.student")
+        raise StudentError(f"{place}: the tokenizer has no end-of-text token; choose another {key}")
     return tokenizer
 
 
-def load_student(place: str | Path, device: str = "cpu", dtype: str = "auto"):
+def load_student(place: str | Path, device: str = "cpu", dtype: str = "auto", key: str = "train.student"):
     """Model and tokenizer of a student folder or hub id; `dtype` as torch names it, `auto` as the student was saved.
 
     Raises:
@@ -50,9 +50,10 @@ def load_student(place: str | Path, device: str = "cpu", dtype: str = "auto"):
     """
     from transformers import AutoModelForCausalLM
 
-    tokenizer = load_tokenizer(place)
+    tokenizer = load_tokenizer(place, key)
     model = _load(
         place,
+        key,
         lambda: AutoModelForCausalLM.from_pretrained(
             str(place), dtype=dtype, use_safetensors=True, trust_remote_code=False
         ),
@@ -114,7 +115,7 @@ def save_student(model, tokenizer, folder: str | Path) -> None:
         ) from None
 
 
-def _load(place: str | Path, load):
+def _load(place: str | Path, key: str, load):
     import transformers
 
     transformers.logging.disable_progress_bar()
@@ -123,5 +124,5 @@ def _load(place: str | Path, load):
     except Exception as error:  # transformers, huggingface_hub, safetensors and json each raise their own types here
         reason = " ".join(str(error).split())[:300]
         raise StudentError(
-            f"train.student: cannot load {str(place)!r} as a folder or hub id with safetensors: {reason}"
+            f"{key}: cannot load {str(place)!r} as a folder or hub id with safetensors: {reason}"
         ) from error

@@ -126,7 +126,7 @@ class ChatText:
         return start, end.end()
 
     def _refusal(self, reason: str) -> TemplateError:
-        return TemplateError(f"{self.tokenizer.name_or_path}: the chat template {reason}; choose another train.student")
+        return TemplateError(f"{self.tokenizer.name_or_path}: the chat template {reason}; choose another student")
 
 
 def _any(tokens: Iterable[str]) -> str:

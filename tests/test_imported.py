@@ -1,0 +1,462 @@
+"""Chains made elsewhere come in by the same road as a teacher's, and nothing they state is taken on trust."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, shared
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stages import generate, imported, pair, schema, verify
+from stages.chain import chain_from_row
+from stages.params import InputError, load
+from stages.problems import builtin, sources
+from stages.problems.model_solutions import MODELS
+from stages.problems.problem import Problem
+from stages.problems.reference import solved
+from stages.prompt import prompt_messages
+
+PROBLEM = {"question": "What is 3 + 4 times 2?", "answer": "11", "task": "math"}
+
+
+def native(*calls: tuple[str, dict | str, str | None], end: str = "") -> list[dict]:
+    """A chat log of native calls with their results, and the last words."""
+    messages = [{"role": "developer", "content": "Use the tools."}, {"role": "user", "content": "3+4*2?"}]
+    for place, (name, arguments, result) in enumerate(calls):
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+        call = {"id": f"call_{place}", "type": "function", "function": {"name": name, "arguments": text}}
+        messages.append({"role": "assistant", "content": None, "tool_calls": [call]})
+        if result is not None:
+            messages.append({"role": "tool", "tool_call_id": f"call_{place}", "content": result})
+    return messages + ([{"role": "assistant", "content": end}] if end else [])
+
+
+def written(*turns: str) -> list[dict]:
+    """A log in the text form: turns and results in turn, behind someone's prompt."""
+    roles = ("assistant", "user")
+    prompt = [{"role": "system", "content": "Solve."}, {"role": "user", "content": "3+4*2?"}]
+    return prompt + [{"role": roles[place % 2], "content": text} for place, text in enumerate(turns)]
+
+
+RIGHT = native(("Multiply", {"a": 4, "b": 2}, "8"), ("Add", {"a": 3, "b": 8}, "11"), ("Finish", {"answer": "11"}, None))
+
+
+class Folder:
+    """A folder with a params.yaml of two built-in problems, where chains are read from mine.jsonl."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        text = (ROOT / "tests" / "small.yaml").read_text()
+        text = text.replace("n: 12,", "n: 2,").replace("samples: 3", "samples: 2")
+        text = text.replace("  chains: []", "  chains:\n  - {source: messages, path: mine.jsonl}")
+        (folder / "params.yaml").write_text(text)
+        self.params = load()
+
+    def edit(self, old: str, new: str) -> None:
+        text = (self.folder / "params.yaml").read_text()
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in params.yaml"
+        (self.folder / "params.yaml").write_text(text.replace(old, new))
+
+    def write(self, *rows: dict | str) -> None:
+        lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+        (self.folder / "mine.jsonl").write_text("\n".join(lines) + "\n")
+
+    def chains(self, *rows: dict | str) -> list:
+        self.write(*rows)
+        params = load()
+        return imported.load(params, sources.load("train", params.problems))
+
+    def verdicts(self, *rows: dict | str) -> list[tuple[str, str]]:
+        made = verify.verdicts([chain.row() for chain in self.chains(*rows)], 0.0)
+        return [(row["verdict"], row["failure"]) for row in made]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Folder:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("STEPCALL_JOURNAL", raising=False)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    return Folder(tmp_path)
+
+
+def stated(row: dict) -> Problem:
+    return Problem("stated", row["task"], "arithmetic", "", row["question"], row["answer"])
+
+
+def test_a_log_of_native_calls_is_a_chain_in_the_text_form(folder):
+    row = {"problem": PROBLEM, "messages": RIGHT, "teacher": "openai/gpt-4o", "cost_usd": 0.01}
+    (chain,) = folder.chains({**row, "usage": {"prompt_tokens": 70, "completion_tokens": 9}})
+    assert [step.text for step in chain.steps] == ["Multiply(a=4, b=2)", "Add(a=3, b=8)", 'Finish(answer="11")']
+    assert [step.result for step in chain.steps] == ["8", "11", "11"]
+    assert (chain.answer, chain.stop, chain.gold, chain.problem_id) == ("11", "finish", "11", "mine/000001")
+    assert (chain.teacher, chain.sample, chain.cost_usd) == ("openai/gpt-4o", 0, 0.01)
+    assert (chain.prompt_tokens, chain.completion_tokens) == (70, 9)
+    assert chain.prompt == prompt_messages(stated(PROBLEM), 0)
+    assert chain_from_row(chain.row()) == chain
+    assert folder.verdicts({"problem": PROBLEM, "messages": RIGHT}) == [("correct", "")]
+
+
+def test_the_log_in_the_readme_is_a_correct_chain(folder):
+    text = re.search(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    (chain,) = folder.chains(json.loads(text))
+    assert [step.text for step in chain.steps[:2]] == ["Multiply(a=4, b=2)", "Add(a=3, b=8)"]
+    assert folder.verdicts(json.loads(text)) == [("correct", "")]
+
+
+@pytest.mark.parametrize("task", ["math", "logic"])
+def test_our_own_messages_give_the_same_chain_again(folder, task):
+    own = []
+    for problem in builtin.problems(f"builtin/{task}", "dev", 20, 1):
+        made = dataclasses.replace(
+            solved(problem), prompt=prompt_messages(problem, 0), teacher="someone", source="messages"
+        )
+        own.append(dataclasses.replace(made, problem_id=f"mine/{problem.id}"))
+    rows = [
+        {
+            "problem": {"id": c.problem_id[5:], "question": c.question, "answer": c.gold, "task": c.task},
+            "messages": c.row()["messages"],
+            "teacher": "someone",
+        }
+        for c in own
+    ]
+    assert folder.chains(*rows) == own
+    assert set(folder.verdicts(*rows)) == {("correct", "")}
+
+
+@pytest.mark.parametrize(
+    "said", ["8", " 8\n", "8.0", "x = 8", "The result is 8.", '{"result": 8}', '{"value": "8.00"}', "8 apples"]
+)
+def test_a_result_that_says_the_same_number_is_our_tools(folder, said):
+    messages = native(
+        ("Multiply", {"a": 4, "b": 2}, said), ("Add", {"a": 3, "b": 8}, "11"), ("Finish", {"answer": 11}, "ok")
+    )
+    (chain,) = folder.chains({"problem": PROBLEM, "messages": messages})
+    assert chain.steps[0].result == "8"
+    assert folder.verdicts({"problem": PROBLEM, "messages": messages}) == [("correct", "")]
+
+
+def test_the_rounding_of_a_float_is_our_tools(folder):
+    problem = {**PROBLEM, "question": "Share 800 among 3.", "answer": "800/3"}
+    messages = written("Divide(a=800, b=3)", "266.6666666666667", 'Finish(answer="800/3")')
+    assert folder.verdicts({"problem": problem, "messages": messages}) == [("correct", "")]
+
+
+@pytest.mark.parametrize("said", ["9", "8 or 9", "", "done", '{"a": 8, "b": 9}', "Error: out of memory", "-8", "8.01"])
+def test_any_other_result_stays_as_stated_and_is_not_reproduced(folder, said):
+    messages = native(
+        ("Multiply", {"a": 4, "b": 2}, said), ("Add", {"a": 3, "b": 8}, "11"), ("Finish", {"answer": 11}, None)
+    )
+    (chain,) = folder.chains({"problem": PROBLEM, "messages": messages})
+    assert chain.steps[0].result == (said or "(empty)") and chain.answer == "11"
+    assert folder.verdicts({"problem": PROBLEM, "messages": messages}) == [("incorrect", "ungrounded")]
+
+
+def test_calls_of_tools_that_we_do_not_have_are_failed_steps(folder):
+    messages = native(("python", {"code": "3 + 4*2"}, "11"), ("search", "no JSON", ""), end="11")
+    (chain,) = folder.chains({"problem": PROBLEM, "messages": messages})
+    assert [(step.failure, step.error) for step in chain.steps] == [
+        ("unknown_tool", "11"),
+        ("unknown_tool", "(empty)"),
+        ("", ""),
+    ]
+    assert chain.answer == "11"
+    assert folder.verdicts({"problem": PROBLEM, "messages": messages}) == [("incorrect", "ungrounded")]
+
+
+def test_a_refusal_in_our_own_words_is_reproduced(folder):
+    first = folder.chains({"problem": PROBLEM, "messages": written("Divide(a=1, b=0)")})[0].steps[0]
+    turns = ("Divide(a=1, b=0)", first.error, "Calculate(expression='3+4*2')", "11", "Finish(answer=11)")
+    assert folder.verdicts({"problem": PROBLEM, "messages": written(*turns)}) == [("correct", "")]
+    turns = ("Divide(a=1, b=0)", "ZeroDivisionError", *turns[2:])
+    assert folder.verdicts({"problem": PROBLEM, "messages": written(*turns)}) == [("incorrect", "ungrounded")]
+
+
+def test_parallel_calls_become_steps_with_the_results_of_their_ids(folder):
+    calls = [
+        {"id": "b", "function": {"name": "Multiply", "arguments": {"a": 4, "b": 2}}},
+        {"id": "a", "function": {"name": "Add", "arguments": {"a": 1.5, "b": 1.5}}},
+    ]
+    results = [
+        {"role": "tool", "tool_call_id": "a", "content": "3"},
+        {"role": "tool", "tool_call_id": "b", "content": "8"},
+    ]
+    log = [
+        {"role": "assistant", "content": "Both.", "tool_calls": calls},
+        *results,
+        *native(("Add", {"a": 3, "b": 8}, "11"))[2:],
+    ]
+    (chain,) = folder.chains({"problem": PROBLEM, "messages": [*log, {"role": "assistant", "content": "So: 11"}]})
+    assert [(step.text, step.result) for step in chain.steps[:2]] == [
+        ("Multiply(a=4, b=2)", "8"),
+        ("Add(a=1.5, b=1.5)", "3"),
+    ]
+    for result in results:
+        del result["tool_call_id"]
+    assert folder.chains({"problem": PROBLEM, "messages": log})[0].steps[0].result == "3"  # then by their places
+
+
+@pytest.mark.parametrize(
+    ("end", "answer"),
+    [
+        ("11", "11"),
+        ("The answer is 11.", "The answer is 11."),
+        ("First 4 * 2 = 8.\nThen 3 + 8 = 11.\n#### 11", "11"),
+        ("It is eight and three.\n\nFinal answer: 11", "11"),
+        ("Finish(answer=11)", "11"),
+        ([{"type": "text", "text": "11"}], "11"),
+    ],
+)
+def test_the_last_words_behind_native_calls_are_the_answer(folder, end, answer):
+    messages = [
+        *native(("Multiply", {"a": 4, "b": 2}, "8"), ("Add", {"a": 3, "b": 8}, "11")),
+        {"role": "assistant", "content": end},
+    ]
+    (chain,) = folder.chains({"problem": PROBLEM, "messages": messages})
+    assert (chain.answer, chain.stop) == (answer, "finish")
+    assert folder.verdicts({"problem": PROBLEM, "messages": messages}) == [("correct", "")]
+
+
+def test_in_the_text_form_words_are_no_answer(folder):
+    messages = written("Calculate(expression='3+4*2')", "11", "The answer is 11.")
+    (chain,) = folder.chains({"problem": PROBLEM, "messages": messages})
+    assert chain.steps[-1].failure == "malformed_call" and chain.answer == ""
+    assert folder.verdicts({"problem": PROBLEM, "messages": messages}) == [("incorrect", "no_answer")]
+
+
+def test_what_follows_the_answer_is_no_part_of_the_chain(folder):
+    more = [{"role": "user", "content": "Thanks"}, {"role": "assistant", "content": "Welcome"}]
+    (chain,) = folder.chains({"problem": PROBLEM, "messages": [*RIGHT, *more]})
+    assert len(chain.steps) == 3 and folder.verdicts({"problem": PROBLEM, "messages": [*RIGHT, *more]}) == [
+        ("correct", "")
+    ]
+
+
+def test_a_chain_without_an_answer_says_how_it_ended(folder):
+    for count, turn, stop in (
+        (1, "Add(a=1, b=2)", "max_tokens"),
+        (3, "What?", "max_errors"),
+        (14, "Add(a=1, b=2)", "max_steps"),
+    ):
+        error = folder.chains({"problem": PROBLEM, "messages": written("What?")})[0].steps[0].error
+        said = error if turn == "What?" else "3"
+        (chain,) = folder.chains({"problem": PROBLEM, "messages": written(*[turn, said] * count)})
+        assert (chain.stop, chain.answer, len(chain.steps)) == (stop, "", count)
+        assert verify.verdicts([chain.row()], 0.0)[0]["reproduced"]
+
+
+def test_chains_on_a_training_problem_are_its_own_and_pair_with_the_teachers(folder):
+    problem = sources.load("train", load().problems)[0]
+    row = {"question": problem.question.upper(), "answer": problem.gold, "task": problem.task}
+    wrong = {
+        "problem": row,
+        "messages": written("Add(a=1, b=1)", "2", "Finish(answer=-5)"),
+        "teacher": "simulated/teacher",
+    }
+    folder.write(wrong, {**wrong, "teacher": "else"}, wrong)
+    generate.main()
+    rows = [row for row in schema.read("data/chains.jsonl", "chains") if row["problem_id"] == problem.id]
+    assert [(row["teacher"], row["sample"]) for row in rows] == [
+        ("simulated/teacher", 0),
+        ("simulated/teacher", 1),
+        ("simulated/teacher", 2),
+        ("else", 0),
+        ("simulated/teacher", 3),
+    ]
+    assert {json.dumps(row["messages"][:2]) for row in rows} == {json.dumps(prompt_messages(problem, 0))}
+    right = dataclasses.replace(solved(problem), prompt=prompt_messages(problem, 0)).row()
+    rows = [right, *rows[2:]]
+    made, _ = pair.pairs(rows, verify.verdicts(rows, 0.0), load().pair)
+    assert made and all(one["chosen_chain_id"] == right["chain_id"] for one in made)
+
+
+def test_chains_stand_by_problem_and_ids_never_twice(folder):
+    other = {
+        "problem": {**PROBLEM, "question": "What is 1 + 1?", "answer": "2"},
+        "messages": written("Finish(answer=2)"),
+    }
+    mine = {"problem": PROBLEM, "messages": RIGHT}
+    folder.write(mine, other, mine)
+    generate.main()
+    made = schema.read("data/chains.jsonl", "chains")
+    assert [(row["problem_id"], row["sample"]) for row in made[-3:]] == [
+        ("mine/000001", 0),
+        ("mine/000001", 1),
+        ("mine/000002", 0),
+    ]
+    assert len({row["chain_id"] for row in made}) == len(made) == 4 * 2 + 3
+    metrics = json.loads(Path("metrics/generate.json").read_text())
+    assert (metrics["chains"], metrics["imported"], metrics["problems"]) == (11, 3, 6)
+    before = Path("data/chains.jsonl").read_bytes(), Path("metrics/generate.json").read_bytes()
+    generate.main()
+    assert before == (Path("data/chains.jsonl").read_bytes(), Path("metrics/generate.json").read_bytes())
+
+
+def test_without_samples_nothing_is_asked(folder):
+    folder.edit("samples: 2", "samples: 0")
+    folder.edit("model: simulated/teacher", "model: openai/nothing")
+    folder.write({"problem": PROBLEM, "messages": RIGHT})
+    generate.main()
+    made = schema.read("data/chains.jsonl", "chains")
+    assert [row["problem_id"] for row in made] == ["mine/000001"]
+    metrics = json.loads(Path("metrics/generate.json").read_text())
+    assert (metrics["chains"], metrics["imported"], metrics["teacher_calls"]) == (1, 1, 0)
+    assert Path("data/calls").is_dir()
+    assert [row["verdict"] for row in verify.verdicts(made, 0.0)] == ["correct"]
+
+
+def test_samples_are_0_only_where_chains_are_given(folder):
+    folder.edit("samples: 2", "samples: 0")
+    folder.edit("\n  - {source: messages, path: mine.jsonl}", " []")
+    with pytest.raises(InputError, match=r"generate\.samples is 0; it takes 1 or more"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("{", "no JSON object"),
+        ({"messages": RIGHT}, "a row has problem"),
+        ({"problem": PROBLEM, "messages": "text"}, "messages .a list"),
+        ({"problem": {"question": "What?"}, "messages": RIGHT}, "key answer is missing"),
+        ({"problem": {**PROBLEM, "task": "art"}, "messages": RIGHT}, "task is 'art'"),
+        ({"problem": PROBLEM, "messages": RIGHT[:2]}, "no turn of an assistant"),
+        ({"problem": PROBLEM, "messages": ["text"]}, "message 1 is no object"),
+        ({"problem": PROBLEM, "messages": [{"role": "assistant", "content": 5}]}, "message 1: content is int"),
+        ({"problem": PROBLEM, "messages": [{"role": "assistant", "tool_calls": "x"}]}, "tool_calls is no list"),
+        ({"problem": PROBLEM, "messages": [{"role": "assistant", "tool_calls": [{}]}]}, "a call is no object"),
+        ({"problem": PROBLEM, "messages": native(("Add", "{}", None), ("Add", "{}", "3"))}, "no result of call 1"),
+        ({"problem": PROBLEM, "messages": [*RIGHT[:4], RIGHT[3], *RIGHT[4:]]}, "1 calls and 2 results"),
+        (
+            {"problem": PROBLEM, "messages": written("Add(a=1, b=2)", "3")[2:] * 2 + RIGHT[:2] * 2},
+            "results of one turn",
+        ),
+        ({"problem": PROBLEM, "messages": RIGHT, "teacher": ""}, "teacher is no name"),
+        ({"problem": PROBLEM, "messages": RIGHT, "usage": {"prompt_tokens": -1}}, "usage takes"),
+        ({"problem": PROBLEM, "messages": RIGHT, "usage": 7}, "usage takes"),
+        ({"problem": PROBLEM, "messages": RIGHT, "cost_usd": "free"}, "cost_usd is 'free'"),
+        ({"problem": {**PROBLEM, "answer": "12"}, "messages": RIGHT}, "mine/first asks the same and has '11'"),
+        ({"problem": {**PROBLEM, "question": "Other?", "id": "first"}, "messages": RIGHT}, "id mine/first is that of"),
+        ({"problem": PROBLEM, "messages": [*RIGHT, {"role": "user", "content": "sk-secret-1234"}]}, r"\$MY_API_KEY"),
+    ],
+)
+def test_a_bad_row_is_named_by_file_and_line(folder, monkeypatch, row, message):
+    monkeypatch.setenv("MY_API_KEY", "sk-secret-1234")
+    with pytest.raises(InputError, match=rf"^mine\.jsonl line 3: .*{message}"):
+        folder.chains({"problem": {**PROBLEM, "id": "first"}, "messages": RIGHT}, "", row)
+
+
+TEXTS = st.one_of(
+    st.sampled_from(
+        ["Add(a=1, b=2)", "3", "Finish(answer=11)", "", "{}", '{"a": 1, "b": 2}', '{"result": 3}', "\ud800"]
+    ),
+    st.text(max_size=20),
+)
+ANYTHING = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),
+    max_leaves=5,
+)
+FUNCTIONS = st.fixed_dictionaries({"name": st.one_of(st.just("Add"), TEXTS), "arguments": st.one_of(TEXTS, ANYTHING)})
+CALLS = st.fixed_dictionaries(
+    {}, optional={"id": st.one_of(TEXTS, ANYTHING), "function": st.one_of(FUNCTIONS, ANYTHING)}
+)
+MESSAGES = st.fixed_dictionaries(
+    {"role": st.one_of(st.sampled_from(["user", "assistant", "tool"]), ANYTHING)},
+    optional={
+        "content": st.one_of(TEXTS, ANYTHING),
+        "tool_call_id": st.one_of(TEXTS, ANYTHING),
+        "tool_calls": st.one_of(st.lists(CALLS, max_size=3), ANYTHING),
+    },
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.one_of(st.lists(MESSAGES, max_size=6), ANYTHING))
+def test_any_log_is_a_chain_or_a_line_that_says_why_not(folder, messages):
+    folder.write({"problem": PROBLEM, "messages": messages})
+    try:
+        (chain,) = imported.load(folder.params, [])
+    except InputError as error:
+        assert str(error).startswith("mine.jsonl line 1: ") and len(str(error)) < 300
+        return
+    schema.write("chains.jsonl", [chain.row()], "chains")
+    (row,) = schema.read("chains.jsonl", "chains")
+    assert chain_from_row(row) == chain
+    verify.verdicts([row], 0.0)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("{source: chains, path: mine.jsonl}", r"generate\.chains\[0\]\.source is 'chains'; it takes messages"),
+        ("{source: messages}", r"missing key generate\.chains\[0\]\.path"),
+        ("{source: messages, path: mine.jsonl, n: 3}", r"unknown key generate\.chains\[0\]\.n"),
+        ("{source: messages, path: nowhere.jsonl}", r"nowhere\.jsonl: No such file"),
+        ("{source: gsm8k_model_solutions, path: mine.jsonl}", r"mine\.jsonl line 1: no model solution"),
+    ],
+)
+def test_a_bad_entry_is_named_by_its_key(folder, entry, message):
+    folder.edit("{source: messages, path: mine.jsonl}", entry)
+    with pytest.raises(InputError, match=message):
+        folder.chains({"problem": PROBLEM, "messages": RIGHT})
+
+
+def test_model_solutions_of_gsm8k_are_chains_by_their_models(folder, capsys):
+    solution = {"solution": "4 times 2 is <<4*2=8>>8.\n<<3+8=11>>11\nA: 11", "is_correct": True}
+    wrong = {"solution": "3 plus 4 is <<3+4=8>>8.\nA: 8", "is_correct": False}
+    row = {"question": PROBLEM["question"], "ground_truth": solution["solution"], **dict.fromkeys(MODELS, solution)}
+    doubted = {**row, "question": "What is 5?", "ground_truth": "It is <<2*2=5>>5.\nA: 5"}
+    folder.edit("source: messages", "source: gsm8k_model_solutions")
+    made = folder.chains({**row, MODELS[1]: wrong}, doubted)
+    assert [(chain.teacher, chain.answer) for chain in made] == list(zip(MODELS, ("11", "8", "11", "11"), strict=True))
+    assert all(chain.prompt == prompt_messages(stated(PROBLEM), 0) for chain in made)
+    assert "4 of 8 chains made elsewhere" in capsys.readouterr().err
+    by_model = {row["chain_id"]: row for row in verify.verdicts([chain.row() for chain in made], 0.0)}
+    assert [by_model[chain.chain_id]["verdict"] for chain in made] == ["correct", "incorrect", "correct", "correct"]
+    assert not by_model[made[1].chain_id]["reproduced"]
+
+
+@pytest.mark.shared_data
+def test_the_published_model_solutions_go_through_verify_and_pair(folder):
+    path = shared("gsm8k_model_solutions/even_0000-0658.jsonl")
+    folder.edit("{source: messages, path: mine.jsonl}", f"{{source: gsm8k_model_solutions, path: {path}}}")
+    folder.edit("samples: 2", "samples: 0")
+    generate.main()
+    rows = schema.read("data/chains.jsonl", "chains")
+    assert Counter(row["teacher"] for row in rows) == dict.fromkeys(MODELS, len(rows) // 4)
+    made = verify.verdicts(rows, 0.0)
+    words = Counter(row["verdict"] for row in made)
+    assert min(words["correct"], words["incorrect"]) > 200
+    pairs, _ = pair.pairs(rows, made, load().pair)
+    assert len(pairs) > 100
+
+
+def test_a_file_that_dvc_does_not_watch_is_said(folder, capsys):
+    shutil.copyfile(ROOT / "dvc.yaml", "dvc.yaml")
+    folder.chains({"problem": PROBLEM, "messages": RIGHT})
+    said = "generate.chains[0].path: mine.jsonl is no dep of generate in dvc.yaml"
+    assert said in capsys.readouterr().err
+    text = Path("dvc.yaml").read_text()
+    Path("dvc.yaml").write_text(text.replace("    deps:\n", "    deps:\n    - mine.jsonl\n", 1))
+    folder.chains({"problem": PROBLEM, "messages": RIGHT})
+    assert capsys.readouterr().err == ""
+
+
+def test_a_problem_file_that_dvc_does_not_watch_is_said_for_each_stage_that_reads_it(folder, capsys):
+    shutil.copyfile(ROOT / "dvc.yaml", "dvc.yaml")
+    folder.edit("  dev:\n", "  dev:\n  - {source: jsonl, path: own/dev.jsonl}\n")
+    Path("own").mkdir()
+    Path("own/dev.jsonl").write_text(json.dumps(PROBLEM) + "\n")
+    sources.load("dev", load().problems)
+    assert "problems.dev[0].path: own/dev.jsonl is no dep of pair and eval in dvc.yaml" in capsys.readouterr().err
+    text = Path("dvc.yaml").read_text()
+    Path("dvc.yaml").write_text(text.replace("    deps:\n", "    deps:\n    - own\n"))
+    sources.load("dev", load().problems)
+    assert capsys.readouterr().err == ""

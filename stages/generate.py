@@ -7,6 +7,7 @@ Ctrl-C) leaves what it has, says what is missing and fails; the next one asks fo
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
@@ -14,13 +15,13 @@ import re
 import signal
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from stages import params, schema, simulated
+from stages import imported, params, schema, simulated, wire
 from stages.agent import solve
 from stages.chain import Chain
 from stages.files import write_metrics
@@ -29,7 +30,8 @@ from stages.params import InputError, Params
 from stages.problems import sources
 from stages.problems.problem import Problem
 from stages.problems.reference import confirmed
-from stages.provider import SIMULATED, ProviderError
+from stages.progress import Progress
+from stages.provider import LOCAL, OURS, ProviderError
 from stages.teacher import Stopped, Teacher
 
 CHAINS, CALLS, METRICS = Path("data/chains.jsonl"), Path("data/calls"), Path("metrics/generate.json")
@@ -55,50 +57,44 @@ async def make_chains(problems: list[Problem], settings: Params, teacher: Teache
     Raises:
         InputError: the run cannot go on (no key, no such model, a full disk); calls in flight were waited for and kept.
     """
-    from tqdm import tqdm
-
-    run = Run()
+    run, form = Run(), settings.generate.teacher.wire
     places = [(place, sample) for sample in range(settings.generate.samples) for place in range(len(problems))]
     waiting = iter(places)
     limits = settings.runtime.teacher
-    failed = failed_in_a_row = 0
-    bar = tqdm(
-        total=len(places),
-        desc="generate",
-        unit="chain",
-        disable=not settings.runtime.progress,
-        mininterval=0.2 if sys.stderr.isatty() else 15,
-    )
+    failed_in_a_row = 0
+    progress = Progress(len(places), teacher, settings.runtime.progress)
 
     async def work() -> None:
-        nonlocal failed, failed_in_a_row
+        nonlocal failed_in_a_row
         for place, sample in waiting:
             if run.error or teacher.interrupted:
                 return
             await asyncio.sleep(0)  # a chain of known calls never waits, and signals need a turn
             keys: list[str] = []
             until = asyncio.get_running_loop().time() + limits.chain_timeout_s
-            ask = partial(teacher.ask, used=keys, until=until)
+            tools = wire.offered(problems[place].toolkit, form)
+            ask = partial(teacher.ask, used=keys, tools=tools, until=until)
             try:
-                chain = await solve(problems[place], sample, ask, settings.agent, teacher.model)
+                chain = await solve(problems[place], sample, ask, settings.agent, teacher.model, form)
                 run.chains[place, sample], run.calls[place, sample] = chain, keys
+                progress.made(chain)
                 failed_in_a_row = 0
             except Stopped:
                 run.missing[place, sample] = STOPPED
             except ProviderError as failure:
                 run.missing[place, sample] = failure.kind
-                failed, failed_in_a_row = failed + 1, failed_in_a_row + 1
+                progress.failure(failure.kind)
+                failed_in_a_row += 1
                 if failed_in_a_row >= limits.max_failures:
                     teacher.stop(f"{failed_in_a_row} chains in a row failed at the provider, the last with: {failure}")
             except InputError as error:
                 run.error = run.error or error
                 teacher.stop(str(error))
-            bar.set_postfix_str(f"{teacher.asked} asked, {teacher.hits} known, {failed} failed", refresh=False)
-            bar.update()
 
     workers = [work() for _ in range(min(settings.runtime.concurrency, len(places)))]
-    with bar, _draining(teacher):
-        await asyncio.gather(*workers)
+    with _draining(teacher):
+        async with progress:
+            await asyncio.gather(*workers)
     if run.error:
         raise run.error
     run.missing |= {place: STOPPED for place in places if place not in run.chains and place not in run.missing}
@@ -128,14 +124,17 @@ def _draining(teacher: Teacher) -> Iterator[None]:
         release()
 
 
-def metrics(problems: list[Problem], run: Run, made: dict, left_out: int) -> dict:
+def metrics(
+    problems: list[Problem], run: Run, made: dict, models: dict[str, dict], left_out: int, others: list[Chain]
+) -> dict:
     """What metrics/generate.json says.
 
+    `models`: calls, tokens and cost of this version by model, each call once, as two chains may share it.
     `teacher_calls` and `journal_hits` are what this version of the chains cost when it was first made (see
     `Journal.finish`): counted anew, a second run of the same version would differ from the first. `left_out`:
-    problems that no teacher was asked about, as their gold is not confirmed.
+    problems that no teacher was asked about, as their gold is not confirmed. `others`: chains made elsewhere.
     """
-    chains = run.chains.values()
+    chains = [*run.chains.values(), *others]
     missing = defaultdict(list)
     for (place, _), reason in sorted(run.missing.items()):
         missing[reason].append(problems[place].id)
@@ -148,10 +147,13 @@ def metrics(problems: list[Problem], run: Run, made: dict, left_out: int) -> dic
         "prompt_tokens": sum(chain.prompt_tokens for chain in chains),
         "completion_tokens": sum(chain.completion_tokens for chain in chains),
         "cost_usd": sum(chain.cost_usd for chain in chains),
+        "models": models,
         "version": made["version"],
     }
     if left_out:
         counts["left_out"] = left_out
+    if others:
+        counts["imported"] = len(others)
     if missing:
         counts["missing"] = {
             reason: {"chains": len(ids), "problems": list(dict.fromkeys(ids))[:10]}
@@ -183,7 +185,7 @@ def guard_money(model: str, journal: Journal) -> None:
     Raises:
         InputError: data/calls is in dvc.lock, and neither it nor the journal holds a call.
     """
-    if len(journal) or model.startswith(SIMULATED) or os.environ.get("STEPCALL_BUY") == "1":
+    if len(journal) or model.startswith(OURS) or os.environ.get("STEPCALL_BUY") == "1":
         return
     if Path("dvc.lock").exists() and _locked_model(Path("dvc.lock")) == model:
         raise InputError(
@@ -223,7 +225,11 @@ def _recorded() -> dict:
     return made if isinstance(made, dict) else {}
 
 
-def main() -> None:
+def main(arguments: Sequence[str] = ()) -> None:
+    parser = argparse.ArgumentParser(prog="python -m stages.generate", description=__doc__.split("\n")[0])
+    what = "say what a run would ask and cost, from the journal and litellm's prices; asks, needs and writes nothing"
+    parser.add_argument("--estimate", action="store_true", help=what)
+    asked = parser.parse_args(arguments)
     settings = params.load()
     found = sources.load("train", settings.problems)
     problems = confirmed(found)
@@ -231,24 +237,45 @@ def main() -> None:
     if left_out:
         reason = "whose own solution does not give gold are left out; `python -m stages.problems.validate` lists them"
         print(f"generate: {left_out} of {len(found)} problems {reason}", file=sys.stderr)
-    if not problems:
+    others = imported.load(settings, found)
+    if not problems and not others:
         raise InputError("problems.train: no problem whose gold is confirmed; `python -m stages.problems.validate`")
+    if asked.estimate:
+        from stages.estimate import estimate
+
+        print(estimate(problems, settings, [journal_folder(), CALLS], make_chains))
+        return
     with Journal(journal_folder()) as journal:
         journal.seed(CALLS)
         if journal.dropped:
             print(f"generate: {journal.dropped} lines of the journal cannot be read and were left out", file=sys.stderr)
-        guard_money(settings.generate.teacher.model, journal)
-        teacher = Teacher(settings.generate, settings.runtime, journal, partial(simulated.register, problems))
+        if settings.generate.samples:
+            guard_money(settings.generate.teacher.model, journal)
+        teacher = Teacher(settings.generate, settings.runtime, journal, _provider(settings, problems))
         run = asyncio.run(make_chains(problems, settings, teacher))
-        schema.write(CHAINS, [run.chains[place].row() for place in sorted(run.chains)], "chains")
-        if run.missing:
-            asked = {"teacher_calls": teacher.asked, "journal_hits": teacher.hits, "version": ""}
-            write_metrics(METRICS, metrics(problems, run, asked, left_out))
-            raise InputError(_unfinished(problems, run, teacher))
+        chains = imported.in_order(problems, (run.chains[place] for place in sorted(run.chains)), others)
+        schema.write(CHAINS, [chain.row() for chain in chains], "chains")
         keys = [key for keys in run.calls.values() for key in keys]
-        write_metrics(METRICS, metrics(problems, run, journal.finish(keys, _recorded()), left_out))
+        models = journal.ledger.totals(keys)
+        if run.missing:
+            made = {"teacher_calls": teacher.asked, "journal_hits": teacher.hits, "version": ""}
+            write_metrics(METRICS, metrics(problems, run, made, models, left_out, others))
+            raise InputError(_unfinished(problems, run, teacher))
+        write_metrics(METRICS, metrics(problems, run, journal.finish(keys, _recorded()), models, left_out, others))
         journal.snapshot(CALLS, call_files(problems, run.calls))
-    print(f"generate: {len(run.chains)} chains; {teacher.asked} calls asked now, {teacher.hits} known before")
+    beside = f" and {len(others)} made elsewhere" if others else ""
+    print(f"generate: {len(run.chains)} chains{beside}; {teacher.asked} calls asked now, {teacher.hits} known before")
+
+
+def _provider(settings: Params, problems: list[Problem]) -> Callable[[], None]:
+    """What installs the teacher into litellm where it is one of ours."""
+    model = settings.generate.teacher.model
+    if model.startswith(LOCAL):
+        from stages import local
+
+        local.say_unwatched(model)
+        return partial(local.register, model, settings.runtime)
+    return partial(simulated.register, problems)
 
 
 def _unfinished(problems: list[Problem], run: Run, teacher: Teacher) -> str:
@@ -268,4 +295,4 @@ def _unfinished(problems: list[Problem], run: Run, teacher: Teacher) -> str:
 
 
 if __name__ == "__main__":
-    params.run(main)
+    params.run(lambda: main(sys.argv[1:]))

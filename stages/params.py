@@ -43,6 +43,7 @@ class AgentParams:
 @dataclass(frozen=True)
 class TeacherParams:
     model: str
+    wire: str
     temperature: float
     top_p: float
     max_tokens: int
@@ -62,6 +63,7 @@ class GenerateParams:
     samples: int
     teacher: TeacherParams
     simulated: ErrorRates
+    chains: tuple[dict, ...]
 
 
 @dataclass(frozen=True)
@@ -282,7 +284,7 @@ def _check(params: Params, path: Path) -> None:
     at_least_one = {
         "agent.max_steps": params.agent.max_steps,
         "agent.max_errors": params.agent.max_errors,
-        "generate.samples": generate.samples,
+        **({} if generate.chains else {"generate.samples": generate.samples}),
         "generate.teacher.max_tokens": generate.teacher.max_tokens,
         "pair.per_problem": pair.per_problem,
         "pair.max_length": pair.max_length,
@@ -304,6 +306,7 @@ def _check(params: Params, path: Path) -> None:
     }
     not_negative = {
         "agent.examples": params.agent.examples,
+        "generate.samples": generate.samples,
         "generate.teacher.temperature": generate.teacher.temperature,
         "verify.tolerance": params.verify.tolerance,
         "verify.perturb": params.verify.perturb,
@@ -318,6 +321,7 @@ def _check(params: Params, path: Path) -> None:
         "runtime.teacher.chain_timeout_s": params.runtime.teacher.chain_timeout_s,
     }
     choices = {
+        "generate.teacher.wire": ((generate.teacher.wire,), ("text", "tools")),
         "pair.kinds": (pair.kinds, ("chain", "step")),
         "train.dpo.start": ((train.dpo.start,), ("base", "sft")),
         "eval.models": (params.eval.models, ("base", "sft", "dpo")),

@@ -11,6 +11,7 @@ import contextlib
 import email.utils
 import gc
 import logging
+import math
 import os
 import sys
 import time
@@ -18,12 +19,14 @@ import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 
+from stages import wire
 from stages.agent import Reply
 from stages.chain import readable
 from stages.keys import guard, held, hidden
 from stages.params import DeploymentParams, InputError, RuntimeParams, printable
 
-SIMULATED = "simulated/"
+SIMULATED, LOCAL = "simulated/", "local/"
+OURS = (SIMULATED, LOCAL)  # they run here: no key, no price, and a failure is of the run
 LONGEST_ANSWER = 200_000  # characters; a server that ignores max_tokens would fill journal and prompts
 MOST_TOKENS = 10**9  # that a server may say it read or wrote
 REFUSALS = ("content_filter", "content management policy", "context_length", "context length")  # beside litellm's own
@@ -57,8 +60,11 @@ class Provider:
     each request, by weight, and rests one that fails; one that refuses every request (a wrong key) is left out.
     """
 
-    def __init__(self, model: str, runtime: RuntimeParams, prepare: Callable[[], None] = lambda: None):
-        self.model, self.timeout_s, self.place, self.prepare = model, runtime.timeout_s, runtime.teacher, prepare
+    def __init__(self, model: str, runtime: RuntimeParams, prepare: Callable[[], None], form: str):
+        self.model, self.place, self.prepare, self.local = model, runtime.teacher, prepare, model.startswith(LOCAL)
+        # A model of our own is busy, never silent: what waits behind other batches would only be asked again.
+        self.timeout_s = math.inf if self.local else runtime.timeout_s
+        self.form = form  # text or tools, as the requests are
         self.answered = 0
         self._litellm = None
         self._request: Callable[..., Awaitable] | None = None
@@ -80,10 +86,10 @@ class Provider:
             logging.getLogger(name).setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", "Pydantic serializer warnings")  # they quote what a server sent
         self.prepare()
-        if self.model.startswith(SIMULATED):
+        if self.model.startswith(OURS):
             # Without an entry litellm searches its price list by pattern, several times a call: 1.8 ms a call, not 1.3
-            price = dict.fromkeys(FREE, 0.0)
-            litellm.register_model({self.model: {**price, "litellm_provider": "simulated", "mode": "chat"}})
+            provider = {"litellm_provider": self.model.partition("/")[0], "mode": "chat"}
+            litellm.register_model({self.model: dict.fromkeys(FREE, 0.0) | provider})
             self._request = partial(litellm.acompletion, model=self.model)
         else:
             given = self.place.deployments or (DeploymentParams(self.place.api_base),)
@@ -120,6 +126,8 @@ class Provider:
                 f"params.yaml: {key} is {model!r}; litellm knows no such model; write "
                 "provider/model, as groq/llama-3.3-70b-versatile (list: docs.litellm.ai/docs/providers)"
             ) from None
+        if self.form == "tools":
+            place |= wire.parameters(litellm, model)
         if deployment.api_base is not None:
             place["api_base"] = deployment.api_base
         if deployment.key is not None:
@@ -146,6 +154,11 @@ class Provider:
                     f"generate: litellm knows no price of {model}: its calls count as free, "
                     "and runtime.max_new_calls is the only cap",
                     file=sys.stderr,
+                )
+                # Said to be free, so that litellm does not search its whole price list for it at every call: 0.4 ms.
+                provider = self._litellm.get_llm_provider(model, api_base=self.place.api_base)[1]
+                self._litellm.register_model(
+                    {model: dict.fromkeys(FREE, 0.0) | {"litellm_provider": provider, "mode": "chat"}}
                 )
 
     def _open_router(self, places: list[dict], weights: list[float]) -> None:
@@ -176,6 +189,7 @@ class Provider:
                     timeout=self.timeout_s,
                     max_retries=0,
                     **picked,
+                    **wire.asked(request["tools"]),
                     **request["sampling"],
                 )
         except TimeoutError:
@@ -183,7 +197,7 @@ class Provider:
         except Exception as error:  # litellm wraps most, and lets the rest of what a provider's module raises through
             failure = self._failure(error)
             raise failure if self._router is None else self._of_one(failure, error, picked["metadata"]) from None
-        reply = _reply(response)
+        reply = _reply(response, with_calls=request["tools"] is not None, empty=self.local)
         self.answered += 1
         return reply
 
@@ -215,7 +229,7 @@ class Provider:
         if type(status) is not int or status == 422 and not headers:  # litellm makes a 422, or any code, of such a 200
             status = None
         fatal = TeacherError(f"generate.teacher.model {self.model}: {said}; {_advice(error, status)}")
-        if self.model.startswith(SIMULATED):
+        if self.model.startswith(OURS):
             return fatal
         words = f"{error} {getattr(error, 'body', None)}".lower()
         if isinstance(error, known.ContextWindowExceededError | known.ContentPolicyViolationError):
@@ -239,19 +253,27 @@ class Provider:
         return ProviderError("server_error", said, _wait_s(error))
 
 
-def _reply(response: object) -> Reply:
-    """litellm's response, which holds what the server sent; no text is a failure unless the tokens were used up."""
+def _reply(response: object, with_calls: bool, empty: bool) -> Reply:
+    """litellm's response, which holds what the server sent.
+
+    Nothing is a failure, unless the tokens were used up; or `empty`: it is our own model, and it said nothing.
+    """
     if not response.choices:
         raise ProviderError("bad_answer", "an answer without choices")
     choice, usage = response.choices[0], response.get("usage")
     text, cut = choice.message.content or "", choice.finish_reason == "length"
     if choice.finish_reason == "content_filter":
         raise ProviderError("refused", "the provider's content filter took the answer")
-    if not text.strip() and not cut:
+    try:
+        calls = wire.calls_of(choice.message) if with_calls else ()
+    except ValueError as error:
+        raise ProviderError("bad_answer", str(error)) from None
+    said = text + wire.said(calls)
+    if not (text.strip() or cut or calls or empty):
         raise ProviderError("bad_answer", "an empty answer")
-    if len(text) > LONGEST_ANSWER:
-        raise ProviderError("bad_answer", f"an answer of {len(text):,} characters, limit {LONGEST_ANSWER:,}")
-    if key := held(text):
+    if len(said) > LONGEST_ANSWER:
+        raise ProviderError("bad_answer", f"an answer of {len(said):,} characters, limit {LONGEST_ANSWER:,}")
+    if key := held(said):
         raise ProviderError("bad_answer", f"an answer that holds the value of ${key}")
     cost = response._hidden_params.get("response_cost") or 0.0
     return Reply(
@@ -260,6 +282,7 @@ def _reply(response: object) -> Reply:
         completion_tokens=_count(usage and usage.completion_tokens),
         cost_usd=round(cost, 8) if 0.0 <= cost < MOST_TOKENS else 0.0,
         cut=cut,
+        calls=calls,
     )
 
 

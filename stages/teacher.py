@@ -8,27 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import math
 import random
 from collections.abc import Callable
 from functools import partial
 
 from stages import simulated
-from stages.agent import Reply
+from stages.agent import Reply, reply_from_row
 from stages.chain import Message
 from stages.journal import Journal
 from stages.keys import held
 from stages.limits import Limits
 from stages.params import GenerateParams, RuntimeParams
-from stages.provider import SIMULATED, Provider, ProviderError, TeacherError
+from stages.provider import LOCAL, SIMULATED, Provider, ProviderError, TeacherError
 from stages.record import canonical, request_key
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # of the back-off; it doubles in between
 PATIENCE_S = 300.0  # a provider that asks for a longer wait is out of quota, not busy
 RESERVED = (
     *("api_base", "api_key", "base_url", "extra_headers", "headers", "max_tokens", "messages", "model", "n", "sample"),
-    *("seed", "stream", "temperature", "timeout", "tool_choice", "tools", "top_p"),
+    *("parallel_tool_calls", "seed", "stream", "temperature", "timeout", "tool_choice", "tools", "top_p"),
 )
 
 
@@ -51,7 +50,7 @@ class Teacher:
         prepare: Callable[[], None] = lambda: None,
     ):
         self.model, self.runtime, self.journal = generate.teacher.model, runtime, journal
-        self.provider = Provider(self.model, runtime, prepare)
+        self.provider = Provider(self.model, runtime, prepare, generate.teacher.wire)
         self.limits = Limits(runtime.teacher, generate.teacher.max_tokens)
         self.asked = self.hits = self.retried = 0
         self.spent_usd = 0.0
@@ -72,6 +71,13 @@ class Teacher:
             raise TeacherError(f"params.yaml: generate.teacher holds the value of ${key}; {_instead('api_key')}")
         if self.model.startswith(SIMULATED):
             self._sampling |= simulated.parameters(generate.simulated)
+        if self.model.startswith(LOCAL):
+            from stages import local
+
+            if generate.teacher.wire == "tools":
+                said = "a local model takes no tools; set it to text"
+                raise TeacherError(f"params.yaml: generate.teacher.wire is tools, and {said}")
+            self._sampling |= local.parameters(self.model)
 
     def stop(self, reason: str) -> None:
         """Ask nothing more; calls in flight are waited for and kept, waits between tries end."""
@@ -79,9 +85,14 @@ class Teacher:
         self._stop.set()
 
     async def ask(
-        self, messages: list[Message], sample: int, used: list[str] | None = None, until: float = math.inf
+        self,
+        messages: list[Message],
+        sample: int,
+        used: list[str] | None = None,
+        until: float = math.inf,
+        tools: list[dict] | None = None,
     ) -> Reply:
-        """The reply to `messages`; the key of the call is added to `used`.
+        """The reply to `messages`, with `tools` (see `wire.offered`) to call; the key of the call is added to `used`.
 
         Nothing is asked, or waited for, past `until` (of the event loop's clock); a call in flight then is kept.
 
@@ -91,15 +102,15 @@ class Teacher:
             TeacherError: no request can be answered.
         """
         sampling = self._sampling if self._seed is None else {**self._sampling, "seed": self._seed + sample}
-        request = {"messages": messages, "model": self.model, "sample": sample, "sampling": sampling, "tools": None}
+        request = {"messages": messages, "model": self.model, "sample": sample, "sampling": sampling, "tools": tools}
         key = request_key(request)
         answer = self.journal.get(key)
         if answer is None:
             reply = await self._buy(request, until)
-            await self.journal.append(request, key, dataclasses.asdict(reply))
+            await self.journal.append(request, key, reply.row())
         else:
             self.hits += 1
-            reply = Reply(**answer)
+            reply = reply_from_row(answer)
         if used is not None:
             used.append(key)
         return reply

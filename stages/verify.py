@@ -58,6 +58,7 @@ def _perturb(chains: list[Chain], made: list[dict], redraws: int) -> None:
 def metrics(rows: list[dict], made: list[dict]) -> dict:
     """Counts of verdicts and failures, the share of correct chains by task, and how often each check fired.
 
+    `cost_per_correct_usd`: what all chains cost, for each correct one; null where none is.
     A check that fires on many finished chains with the right answer (`right`) finds luck, or is itself wrong.
     """
     tasks = {row["chain_id"]: row["task"] for row in rows}
@@ -73,6 +74,7 @@ def metrics(rows: list[dict], made: list[dict]) -> dict:
     return {
         "chains": len(made),
         **{word: counts[word] for word in schema.VERDICTS},
+        "cost_per_correct_usd": sum(row["cost_usd"] for row in rows) / counts["correct"] if counts["correct"] else None,
         "correct_share": {task: sum(correct) / len(correct) for task, correct in shares.items()},
         "failures": {name: failures[name] for name in FAILURES},
         "checks": {

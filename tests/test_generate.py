@@ -52,11 +52,14 @@ class Project:
         (self.folder / "params.yaml").write_text("\n".join(lines) + "\n")
 
     def start(self) -> subprocess.Popen:
-        """generate in its own process; PYTHONUNBUFFERED so that what it says can be waited for."""
-        env = {name: value for name, value in os.environ.items() if not name.startswith(("STEPCALL", "DVC"))}
-        env |= {"OPENAI_API_KEY": KEY, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        """generate in its own process."""
         command = [sys.executable, "-m", "stages.generate"]
-        return subprocess.Popen(command, cwd=self.folder, env=env, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(command, cwd=self.folder, env=self.environment(), stderr=subprocess.PIPE, text=True)
+
+    def environment(self) -> dict[str, str]:
+        """PYTHONUNBUFFERED so that what a process says can be waited for."""
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("STEPCALL", "DVC"))}
+        return env | {"OPENAI_API_KEY": KEY, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
     def run(self) -> None:
         generate.main()
@@ -126,8 +129,35 @@ def test_all_chains_are_made_in_order_and_every_call_once(project):
         "prompt_tokens": 7 * 216,
         "completion_tokens": 3 * 216,
         "cost_usd": 0.0,
+        "models": {
+            "openai/test": {
+                "calls": 216,
+                "prompt_tokens": 7 * 216,
+                "completion_tokens": 3 * 216,
+                "cost_usd": 0.0,
+            },
+        },
     }
     assert len(version) == 16
+
+
+def test_the_cost_by_model_is_that_of_this_versions_calls_whatever_else_the_journal_holds(project):
+    project.edit("model: openai/test", "model: openai/gpt-4o-mini")
+    with Provider(lambda request: completion(play(request), model="gpt-4o-mini")) as provider:
+        project.at(provider)
+        project.run()
+        first = project.outputs()
+        dollars = 216 * (7 * 0.15e-6 + 3 * 0.6e-6)
+        cost = pytest.approx(dollars, abs=1e-6)
+        tokens = {"prompt_tokens": 7 * 216, "completion_tokens": 3 * 216}
+        assert project.metrics()["models"] == {"openai/gpt-4o-mini": {"calls": 216, **tokens, "cost_usd": cost}}
+        assert project.metrics()["cost_usd"] == cost
+        project.edit("temperature: 1.0", "temperature: 0.5")
+        project.run()
+        assert project.metrics()["models"]["openai/gpt-4o-mini"]["cost_usd"] == cost
+        project.edit("temperature: 0.5", "temperature: 1.0")
+        project.run()
+        assert project.outputs() == first
 
 
 def test_the_bytes_do_not_depend_on_the_order_of_completion(project, tmp_path):

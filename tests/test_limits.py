@@ -147,6 +147,20 @@ def test_the_tokens_sent_come_near_the_limit_whatever_the_first_estimate(a_chara
     assert 0.9 * limit < rate < 1.05 * limit
 
 
+def test_calls_that_grow_dear_are_slowed_though_the_earlier_ones_were_cheap():
+    async def main() -> float:
+        limits = Limits(dataclasses.replace(UNLIMITED, tokens_per_minute=6000), max_tokens=300)
+        clock, messages = asyncio.get_running_loop().time, [{"role": "user", "content": "x"}]
+        for completion in [1] * 100 + [299] * 50:
+            expected = await limits.turn(messages, asyncio.sleep)
+            if completion == 1:
+                begin = clock()
+            limits.used(messages, expected, Reply("x", 1, completion))
+        return clock() - begin
+
+    assert run(main()) >= 49 * 300 / 100  # 100 tokens a second
+
+
 def test_both_limits_hold_at_once():
     limits = dataclasses.replace(UNLIMITED, requests_per_minute=100, tokens_per_minute=100_000)
     sent = starts(Load(16, 400, 0.5, limits))

@@ -42,6 +42,7 @@ def test_the_committed_file_is_valid():
         ),
         ("kinds: [chain]", "kinds: [chains]", r"pair\.kinds is chains; it takes chain, step"),
         ("kinds: [chain]", "kinds: chain", r"pair\.kinds is 'chain' \(str\); it takes a list"),
+        ("    wire: text", "    wire: native", r"generate\.teacher\.wire is native; it takes text, tools"),
         ("start: base\n", "start: dpo\n", r"train\.dpo\.start is dpo; it takes base, sft"),
         ("kinds: [chain]", "kinds: [chain", r"not valid YAML"),
         (

@@ -101,6 +101,29 @@ def test_a_known_request_is_not_sent_again_and_any_other_is(tmp_path):
         assert len(provider.seen) == 8
 
 
+def test_torn_at_any_byte_of_its_last_record_the_journal_asks_that_again_and_nothing_else(tmp_path):
+    async def ask_three(folder: Path, chosen: params.Params) -> list[str]:
+        with Journal(folder) as journal:
+            asked = Teacher(chosen.generate, chosen.runtime, journal)
+            return [(await asked.ask(MESSAGES, sample)).text for sample in (0, 1, 2)]
+
+    async def tear(chosen: params.Params, provider: Provider) -> None:
+        await ask_three(tmp_path / "whole", chosen)
+        (shard,) = (tmp_path / "whole").glob("*.jsonl")
+        content = shard.read_bytes()
+        for end in range(content.rindex(b"\n", 0, -1) + 1, len(content) + 1):
+            torn = tmp_path / str(end)
+            torn.mkdir()
+            (torn / shard.name).write_bytes(content[:end])
+            before = len(provider.seen)
+            assert await ask_three(torn, chosen) == ["seed 1", "seed 2", "seed 3"]
+            whole = end >= len(content) - 1  # at most the line's end is missing
+            assert [request["seed"] for request in provider.seen[before:]] == ([] if whole else [3])
+
+    with Provider(lambda request: f"seed {request['seed']}") as provider:
+        asyncio.run(tear(settings(url=provider.url), provider))
+
+
 def test_how_to_run_is_no_part_of_a_request(tmp_path):
     with Provider(lambda request: "x") as provider:
         ask(tmp_path, settings(url=provider.url))

@@ -12,6 +12,7 @@ import pytest
 from stages import schema
 from stages.agent import Attempt, Reply
 from stages.chain import FAILURES, chain_from_row
+from stages.files import write_metrics
 from stages.params import InputError
 from stages.problems import builtin
 from stages.problems.problem import Problem
@@ -299,6 +300,16 @@ def test_verdicts_come_in_the_order_of_ids_and_are_counted():
     assert {name: count for name, count in counted["failures"].items() if count} == {"ungrounded": 1, "undecided": 1}
     assert counted["checks"]["grounded"] == {"right": 1, "other": 1}
     assert counted["checks"]["reproduced"] == {"right": 0, "other": 0}
+
+
+def test_what_a_correct_chain_costs_counts_the_others_too(tmp_path):
+    rows = [row_of(PENS, RIGHT), row_of(PENS, [RIGHT[0], 'Finish(answer="87")'], sample=1), row_of(RED, DERIVED)]
+    for row, cost in zip(rows, (0.00002, 0.00001, 0.00003), strict=True):
+        row["cost_usd"] = cost
+    made = verdicts(rows, 0.0)
+    write_metrics(tmp_path / "verify.json", metrics(rows, made))
+    assert json.loads((tmp_path / "verify.json").read_text())["cost_per_correct_usd"] == 0.00003  # to six places
+    assert metrics(rows[1:2], [row for row in made if row["verdict"] == "incorrect"])["cost_per_correct_usd"] is None
 
 
 def test_rows_read_from_disk_are_judged_like_the_chains_in_memory(tmp_path):

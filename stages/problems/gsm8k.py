@@ -8,15 +8,14 @@ the answer gets no solution and a `doubt` that says why.
 
 from __future__ import annotations
 
-import random
 import re
 from pathlib import Path
 
 from stages.chain import Call
-from stages.params import ParamsError
 from stages.problems.annotations import Annotation, annotations, equations
-from stages.problems.jsonl import JsonlError, rows
+from stages.problems.jsonl import JsonlError
 from stages.problems.problem import Problem
+from stages.problems.published import rows, text
 from stages.tools.calls import number
 
 HUB = {"path": "openai/gsm8k", "name": "main", "revision": "740312add88f781978c0658806c59bc2815b9866"}
@@ -24,42 +23,25 @@ SPLITS = ("train", "test")
 _GOLD = re.compile(r"(?:^|\n)(?:####|A:) ?(-?[0-9]{1,3}(?:,[0-9]{3})++|-?[0-9]++(?:\.[0-9]++)?)\s*+$")
 
 
-def read(split: str, path: Path | None = None, n: int | None = None, seed: int = 0) -> list[Problem]:
-    """The split's problems, or `n` of them drawn with `seed`, in the published order; ids count rows from 0.
+def read(split: str, path: Path | None = None) -> list[Problem]:
+    """The split's problems in the published order; ids count rows from 0.
 
     Raises:
         JsonlError: the file cannot be read, or a row is not in the published form.
         ParamsError: the hub's copy cannot be read.
     """
-    found = rows(path).values() if path else _hub_rows(split)
-    made = [problem(f"gsm8k/{split}/{index:05d}", where, row) for index, (where, row) in enumerate(found)]
-    if n is not None and n < len(made):
-        made = [made[index] for index in sorted(random.Random(seed).sample(range(len(made)), n))]
-    return made
-
-
-def _hub_rows(split: str) -> list[tuple[str, dict]]:
-    import datasets
-
-    try:
-        published = datasets.load_dataset(**HUB, split=split)
-    except Exception as error:  # no network, no such split, a cache that is broken: datasets raises a dozen kinds
-        said = " ".join(str(error).split())[:120]
-        message = f"{HUB['path']}: the hub's copy cannot be read ({said}); give a local file as problems.*.path"
-        raise ParamsError(message) from None
-    return [(f"{HUB['path']} {split} row {index}", row) for index, row in enumerate(published)]
+    found = enumerate(rows(path, {**HUB, "split": split}))
+    return [problem(f"gsm8k/{split}/{index:05d}", where, row) for index, (where, row) in found]
 
 
 def problem(name: str, where: str, row: dict) -> Problem:
     """One published row; `where` names it in messages."""
-    for key in ("question", "answer"):
-        if not isinstance(row.get(key), str) or not row[key].strip():
-            raise JsonlError(f"{where}: {key} is missing or no text; a row has question and answer")
-    gold = gold_of(row["answer"])
+    question, answer = (text(where, row, key, "question and answer") for key in ("question", "answer"))
+    gold = gold_of(answer)
     if gold is None:
         raise JsonlError(f"{where}: answer does not end in a line such as `#### 72`")
-    solution, doubt = reference(row["answer"], gold)
-    return Problem(name, "math", "arithmetic", "gsm8k", row["question"].strip(), gold, solution, doubt=doubt)
+    solution, doubt = reference(answer, gold)
+    return Problem(name, "math", "arithmetic", "gsm8k", question, gold, solution, doubt=doubt)
 
 
 def gold_of(answer: str) -> str | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import random
 import re
 from collections import Counter
 from pathlib import Path
 
 from stages.chain import Call
 from stages.params import InputError
-from stages.problems.problem import TASKS, Problem
+from stages.problems.problem import TASKS, Problem, drawn
 from stages.schema import json_row
 from stages.tools import DEFAULT_TOOLKIT, TOOLKITS
 from stages.tools.calls import CallError, parse
@@ -38,9 +37,7 @@ def read(path: Path, n: int | None = None, seed: int = 0) -> list[Problem]:
     for name, count in Counter(one.id for one in made).items():
         if count > 1:
             raise JsonlError(f"{path}: id {name} stands {count} times; ids must differ")
-    if n is not None and n < len(made):
-        made = [made[index] for index in sorted(random.Random(seed).sample(range(len(made)), n))]
-    return made
+    return drawn(made, n, seed)
 
 
 def rows(path: Path) -> dict[int, tuple[str, dict]]:
@@ -49,14 +46,8 @@ def rows(path: Path) -> dict[int, tuple[str, dict]]:
     Raises:
         JsonlError: the file cannot be read, or a line is no object.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, ValueError) as error:  # no UTF-8, or a path that no file can have
-        raise JsonlError(
-            f"{path}: {getattr(error, 'strerror', None) or error}; check its path in params.yaml"
-        ) from None
     found = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(file_text(path).split("\n"), 1):
         where = f"{path} line {number}"
         try:
             if line.strip():
@@ -64,6 +55,16 @@ def rows(path: Path) -> dict[int, tuple[str, dict]]:
         except (ValueError, RecursionError) as error:
             raise JsonlError(f"{where}: no JSON object: {' '.join(str(error).split())[:120]}") from None
     return found
+
+
+def file_text(path: Path) -> str:
+    """The text of a problem file; JsonlError where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:  # no UTF-8, or a path that no file can have
+        raise JsonlError(
+            f"{path}: {getattr(error, 'strerror', None) or error}; check its path in params.yaml"
+        ) from None
 
 
 def problem(path: Path, number: int, where: str, row: dict) -> Problem:

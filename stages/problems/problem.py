@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import random
+import re
 from dataclasses import dataclass
 
 from stages.chain import Call
@@ -33,3 +35,26 @@ class Problem:
 def text_key(question: str) -> str:
     """Identity of a question's text: sha256 of its words, case and spacing ignored."""
     return hashlib.sha256(" ".join(question.lower().split()).encode()).hexdigest()
+
+
+def drawn(problems: list[Problem], n: int | None, seed: int) -> list[Problem]:
+    """`n` of the problems drawn with `seed`, in their order; all of them where there are no more, or n is None."""
+    if n is None or n >= len(problems):
+        return problems
+    return [problems[index] for index in sorted(random.Random(seed).sample(range(len(problems)), n))]
+
+
+def folded(problems: list[Problem], folds: int, fold: int, held: bool, seed: int) -> list[Problem]:
+    """One fold of a cross-validation, or with `held` false the problems of all the others.
+
+    Problems with the same words are in one fold: MAWPS repeats 222 of its questions, 128 of them with other spaces and
+    commas. Which fold is drawn with `seed`; every problem is in exactly one.
+    """
+    groups = sorted({_words(problem) for problem in problems})
+    random.Random(seed).shuffle(groups)
+    places = {words: place % folds for place, words in enumerate(groups)}
+    return [problem for problem in problems if (places[_words(problem)] == fold) == held]
+
+
+def _words(problem: Problem) -> tuple[str, ...]:
+    return tuple(re.findall(r"\w+", problem.question.lower()))

@@ -12,12 +12,39 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stages.params import ParamsError, ProblemsParams
-from stages.problems import builtin, gsm8k, jsonl
-from stages.problems.problem import Problem, text_key
+from stages.problems import (
+    asdiv,
+    builtin,
+    folio,
+    gsm8k,
+    gsm_hard,
+    jsonl,
+    logical_deduction,
+    mawps,
+    prontoqa,
+    proofwriter,
+    svamp,
+)
+from stages.problems.problem import Problem, drawn, folded, text_key
+from stages.problems.redraw import redrawn
 
 USES = ("train", "dev", "heldout", "ood")
-READERS = {"train": ("generate",), **dict.fromkeys(("dev", "heldout", "ood"), ("pair", "eval"))}
+READERS = {"train": ("generate",), **dict.fromkeys(("dev", "heldout", "ood"), ("generate", "pair", "eval"))}
 BUILTIN = ("builtin/math", "builtin/logic")
+# Published sets: the module that reads each, and its keys beside path, n and seed with what they take.
+PUBLISHED = {
+    "asdiv": (asdiv, {"part": asdiv.PARTS}),
+    "folio": (folio, {"split": folio.SPLITS}),
+    "gsm8k": (gsm8k, {"split": gsm8k.SPLITS}),
+    "gsm_hard": (gsm_hard, {}),
+    "logical_deduction": (logical_deduction, {}),
+    "mawps": (mawps, {"part": mawps.PARTS}),
+    "prontoqa": (prontoqa, {}),
+    "proofwriter": (proofwriter, {}),
+    "svamp": (svamp, {}),
+}
+FOLDED = ("asdiv", "mawps")  # take folds, fold and use: one fold of a cross-validation
+REDRAWN = ("asdiv", "gsm8k", "mawps")  # take redraws: so many problems more from each, with other numbers
 
 
 def load(use: str, problems: ProblemsParams) -> list[Problem]:
@@ -56,13 +83,48 @@ def _source(use: str, key: str, entry: dict) -> list[Problem]:
     if source == "jsonl":
         check_keys(key, entry, {"path": str}, {"n": int, "seed": int})
         return jsonl.read(Path(entry["path"]), entry.get("n"), entry.get("seed", 0))
-    if source == "gsm8k":
-        check_keys(key, entry, {"split": str}, {"path": str, "n": int, "seed": int})
-        if entry["split"] not in gsm8k.SPLITS:
-            raise ParamsError(f"{key}.split is {entry['split']!r}; it takes {', '.join(gsm8k.SPLITS)}")
-        path = Path(entry["path"]) if "path" in entry else None
-        return gsm8k.read(entry["split"], path, entry.get("n"), entry.get("seed", 0))
-    raise ParamsError(f"{key}.source is {source!r}; it takes {', '.join((*BUILTIN, 'gsm8k', 'jsonl'))}")
+    if source in PUBLISHED:
+        return _published(use, key, entry)
+    raise ParamsError(f"{key}.source is {source!r}; it takes {', '.join((*BUILTIN, *PUBLISHED, 'jsonl'))}")
+
+
+def _published(use: str, key: str, entry: dict) -> list[Problem]:
+    """Read, then cut to a fold, then drawn, then multiplied: each of the draws is by the entry's seed."""
+    module, choices = PUBLISHED[entry["source"]]
+    needed = {"split": str} if "split" in choices else {}
+    optional = {"path": str, "n": int, "seed": int}
+    optional |= {"part": str} if "part" in choices else {}
+    optional |= {"folds": int, "fold": int, "use": str} if entry["source"] in FOLDED else {}
+    optional |= {"redraws": int} if entry["source"] in REDRAWN else {}
+    check_keys(key, entry, needed, optional)
+    for name, allowed in choices.items():
+        if name in entry and entry[name] not in allowed:
+            raise ParamsError(f"{key}.{name} is {entry[name]!r}; it takes {', '.join(allowed)}")
+    _check_fold(key, entry)
+    if "redraws" in entry and use != "train":
+        raise ParamsError(f"{key}.redraws: only training problems are multiplied; take it out")
+    options = {name: entry[name] for name in choices if name in entry}
+    seed = entry.get("seed", 0)
+    found = module.read(path=Path(entry["path"]) if "path" in entry else None, **options)
+    if "folds" in entry:
+        found = folded(found, entry["folds"], entry["fold"], entry["use"] == "test", seed)
+    found = drawn(found, entry.get("n"), seed)
+    return found + [other for one in found for other in redrawn(one, entry.get("redraws", 0), seed)]
+
+
+def _check_fold(key: str, entry: dict) -> None:
+    given = [name for name in ("folds", "fold", "use") if name in entry]
+    if not given:
+        return
+    for name in ("folds", "fold", "use", "seed"):
+        if name not in entry:
+            raise ParamsError(f"params.yaml: missing key {key}.{name}; {given[0]} takes folds, fold, use and seed")
+    if entry["folds"] < 2:
+        raise ParamsError(f"params.yaml: {key}.folds is {entry['folds']}; it takes 2 or more")
+    if not 0 <= entry["fold"] < entry["folds"]:
+        raise ParamsError(f"params.yaml: {key}.fold is {entry['fold']}; it takes 0 to {entry['folds'] - 1}")
+    if entry["use"] not in ("train", "test"):
+        raise ParamsError(f"params.yaml: {key}.use is {entry['use']!r}; it takes train, test")
 
 
 def say_unwatched(key: str, path: Path, stages: tuple[str, ...]) -> None:
@@ -103,5 +165,6 @@ def check_keys(key: str, entry: dict, needed: dict[str, type], optional: dict[st
     for name, kind in {**needed, **optional}.items():
         if name in entry and type(entry[name]) is not kind:
             raise ParamsError(f"params.yaml: {key}.{name} is {entry[name]!r}; it takes {kind.__name__}")
-    if "n" in entry and entry["n"] < 1:
-        raise ParamsError(f"params.yaml: {key}.n is {entry['n']}; it takes 1 or more")
+    for name in ("n", "redraws"):
+        if name in entry and entry[name] < 1:
+            raise ParamsError(f"params.yaml: {key}.{name} is {entry[name]}; it takes 1 or more")

@@ -1,0 +1,107 @@
+"""Rows of published data sets: from a local file in the published form, or from the hub at a pinned revision."""
+
+from __future__ import annotations
+
+import json
+import re
+from fractions import Fraction
+from pathlib import Path
+
+from stages.chain import number_text
+from stages.params import ParamsError
+from stages.problems import jsonl
+from stages.problems.jsonl import JsonlError
+from stages.schema import json_row
+
+Rows = list[tuple[str, dict]]  # each with its place, for messages
+
+MAX_DENOMINATOR = 1_000  # of the fractions that floats of many places stand for
+_SPACE = re.compile(r"\s*+")
+_NUMBER = re.compile(
+    r"-?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][-+]?[0-9]{1,2})?|-?[0-9]{1,40}/[0-9]{1,40}"
+)
+
+
+def rows(path: Path | None, hub: dict) -> Rows:
+    """The rows of a file, JSON lines or one JSON array; without a path, of the hub's copy.
+
+    `hub` is what `datasets.load_dataset` takes: path, revision, split and, where there are any, name and data_files.
+
+    Raises:
+        JsonlError: the file cannot be read, or a row is no object.
+        ParamsError: the hub's copy cannot be read.
+    """
+    if path is None:
+        return _hub_rows(hub)
+    content = jsonl.file_text(path)
+    return _array_rows(path, content) if content.lstrip().startswith("[") else list(jsonl.rows(path).values())
+
+
+def _array_rows(path: Path, content: str) -> Rows:
+    """The objects of an array; the line of each is the one it starts on."""
+    decoder, found, line, counted = json.JSONDecoder(), [], 1, 0
+    start = _SPACE.match(content, content.index("[") + 1).end()
+    while content[start : start + 1] != "]":
+        line, counted = line + content.count("\n", counted, start), start
+        where = f"{path} line {line}"
+        try:
+            _, end = decoder.raw_decode(content, start)
+            found.append((where, json_row(content[start:end])))
+        except (ValueError, RecursionError) as error:
+            raise JsonlError(f"{where}: no JSON object: {' '.join(str(error).split())[:120]}") from None
+        start = _SPACE.match(content, end).end()
+        if content[start : start + 1] == ",":
+            start = _SPACE.match(content, start + 1).end()
+        elif content[start : start + 1] != "]":
+            raise JsonlError(f"{where}: after the object stands neither a comma nor the array's end")
+    return found
+
+
+def _hub_rows(hub: dict) -> Rows:
+    import datasets
+
+    try:
+        published = datasets.load_dataset(**hub)
+    except Exception as error:  # no network, no such split, a cache that is broken: datasets raises a dozen kinds
+        said = " ".join(str(error).split())[:120]
+        message = f"{hub['path']}: the hub's copy cannot be read ({said}); give a local file as problems.*.path"
+        raise ParamsError(message) from None
+    return [(f"{hub['path']} {hub['split']} row {index}", row) for index, row in enumerate(published)]
+
+
+def text(where: str, row: dict, key: str, form: str) -> str:
+    """The text under a key, without spaces around it; `form` says in the message what a row has."""
+    value = row.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise JsonlError(f"{where}: {key} is missing or no text; a row has {form}")
+    return value.strip()
+
+
+def number_gold(where: str, row: dict, key: str, form: str) -> str:
+    """The number under a key as a gold answer, whether it is published as a number or as a text."""
+    value = row.get(key)
+    made = None if isinstance(value, bool) else exact(str(value))
+    if made is None:
+        raise JsonlError(f"{where}: {key} is {str(value)[:40]!r}, no number; a row has {form}")
+    return number_text(made)
+
+
+def exact(published: str) -> Fraction | None:
+    """The number that a published one stands for: `0.3333333333333333`, a third as a float, is 1/3; None for no number.
+
+    Only numbers of 12 and more decimal places are taken for fractions, and only for such with a small denominator.
+
+    >>> exact("504.0"), exact("0.3333333333333333"), exact("3.333"), exact("a third")
+    (Fraction(504, 1), Fraction(1, 3), Fraction(3333, 1000), None)
+    """
+    if not _NUMBER.fullmatch(published.strip()):
+        return None
+    try:
+        value = Fraction(published.strip())
+    except ZeroDivisionError:
+        return None
+    if len(published.partition(".")[2]) >= 12:
+        near = value.limit_denominator(MAX_DENOMINATOR)
+        if abs(near - value) < Fraction(1, 10**12):
+            return near
+    return value

@@ -26,6 +26,7 @@ from stages.agent import solve
 from stages.chain import Chain
 from stages.files import write_metrics
 from stages.journal import Journal, journal_folder
+from stages.overlap import untested
 from stages.params import InputError, Params
 from stages.problems import sources
 from stages.problems.problem import Problem
@@ -237,9 +238,14 @@ def main(arguments: Sequence[str] = ()) -> None:
     if left_out:
         reason = "whose own solution does not give gold are left out; `python -m stages.problems.validate` lists them"
         print(f"generate: {left_out} of {len(found)} problems {reason}", file=sys.stderr)
+    clean = untested(problems, settings)
+    if len(clean) < len(problems):
+        reason = "are too close to tested ones and left out; metrics/pair.json counts them"
+        print(f"generate: {len(problems) - len(clean)} of {len(found)} problems {reason}", file=sys.stderr)
+    problems = clean
     others = imported.load(settings, found)
     if not problems and not others:
-        raise InputError("problems.train: no problem whose gold is confirmed; `python -m stages.problems.validate`")
+        raise InputError("problems.train: no problem is left to ask about; `python -m stages.problems.validate`")
     if asked.estimate:
         from stages.estimate import estimate
 

@@ -1,4 +1,8 @@
-"""Whether a training question is too close to one that the students are tested on: shared n-grams of words."""
+"""Whether a training question is too close to one that the students are tested on.
+
+By shared n-grams of words, and by being the same text with other numbers and names. Built-in questions are made of the
+same templates on purpose, and their parts are disjoint by construction: the second rule is not for them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,18 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
+from stages.grounding import WORDS
+from stages.params import PairParams, Params
+from stages.problems.problem import Problem
+from stages.problems.sources import load
+
+TESTED = ("dev", "heldout", "ood")  # uses that no training problem may be close to
+NGRAMS, OTHER_NUMBERS = "shared_ngrams", "other_numbers"  # why a problem is too close
+
 _WORD = re.compile(r"\w+(?:[.,]\d+)*")
+
+_BEGINS = re.compile(r"(?:^|[.?!:;\"'])\s*$")  # what stands before the first word of a sentence
+_NUMBER = re.compile(r"[0-9][0-9.,]*")
 
 Gram = tuple[str, ...]
 
@@ -38,3 +53,60 @@ def too_close(questions: dict[str, str], tested: Iterable[str], n: int, most: fl
         if share and share >= most:
             close[name] = share
     return close
+
+
+def contaminated(train: list[tuple[str, str, str]], tested: list[Problem], settings: PairParams) -> dict[str, str]:
+    """Id -> why it is too close to a tested problem, for training problems as (id, source, question)."""
+    tested_texts = [problem.question for problem in tested]
+    questions = {name: question for name, _, question in train}
+    reasons = dict.fromkeys(too_close(questions, tested_texts, settings.ngram, settings.max_overlap), NGRAMS)
+    own = {name: question for name, source, question in train if not source.startswith("builtin/")}
+    published = [problem.question for problem in tested if not problem.source.startswith("builtin/")]
+    return {**dict.fromkeys(same_text(own, published), OTHER_NUMBERS), **reasons}
+
+
+def dropped(reasons: dict[str, str], settings: PairParams) -> set[str]:
+    """The ids that training leaves out: all, or with `other_numbers: report` only those that share n-grams."""
+    return {name for name, why in reasons.items() if why == NGRAMS or settings.other_numbers == "drop"}
+
+
+def untested(problems: list[Problem], settings: Params) -> list[Problem]:
+    """The problems to ask a teacher about: none that is too close to a tested one, so that nothing learns from it.
+
+    Built-in ones stay; pair drops what it finds among them.
+    """
+    own = [(p.id, p.source, p.question) for p in problems if not p.source.startswith("builtin/")]
+    if not own:
+        return problems
+    tested = [problem for use in TESTED for problem in load(use, settings.problems)]
+    out = dropped(contaminated(own, tested, settings.pair), settings.pair)
+    return [problem for problem in problems if problem.id not in out]
+
+
+def same_text(questions: dict[str, str], tested: Iterable[str]) -> list[str]:
+    """Ids of the questions that are one of the tested ones but for numbers and names."""
+    tested = list(tested)
+    names = _names([*questions.values(), *tested])
+    texts = {_masked(question, names) for question in tested}
+    return [name for name, question in questions.items() if _masked(question, names) in texts]
+
+
+def _names(questions: list[str]) -> set[str]:
+    """Words that are capital inside a sentence, and nowhere written small: Joan, Friday; lower case."""
+    capital, small = set(), set()
+    for question in questions:
+        for match in _WORD.finditer(question):
+            word = match[0]
+            if not word[0].isupper():
+                small.add(word)
+            elif not _BEGINS.search(question, max(0, match.start() - 4), match.start()):
+                capital.add(word.lower())
+    return capital - small
+
+
+def _masked(question: str, names: set[str]) -> Gram:
+    """The words with `#` for a number, written in digits or as a word, and `@` for a name."""
+    words = []
+    for word in _WORD.findall(question.lower()):
+        words.append("#" if _NUMBER.fullmatch(word) or word in WORDS else "@" if word in names else word)
+    return tuple(words)

@@ -22,13 +22,14 @@ from pathlib import Path
 
 from stages import params, schema
 from stages.chain import Message
-from stages.overlap import too_close
-from stages.params import InputError, PairParams
+from stages.overlap import NGRAMS, OTHER_NUMBERS, TESTED, contaminated
+from stages.overlap import dropped as left_out
+from stages.params import InputError, PairParams, Params
 from stages.problems.problem import TASKS
+from stages.problems.sources import load
 
 CHAINS, VERDICTS, TOKENIZER = "data/chains.jsonl", "data/verdicts.jsonl", "models/base"
 PAIRS, METRICS = "data/pairs.jsonl", "metrics/pair.json"
-TESTED = ("dev", "heldout", "ood")  # uses that no training problem may be close to
 
 
 class PairError(InputError):
@@ -219,8 +220,11 @@ def fitting(rows: list[dict], counts: list[dict[str, int]], limit: int) -> tuple
     return kept, lines
 
 
-def metrics(rows: list[dict], counts: list[dict[str, int]], dropped: dict[str, int], close: dict[str, float]) -> dict:
-    """What was made, from how many problems, how long in tokens (means), and what was dropped for which reason."""
+def metrics(rows: list[dict], counts: list[dict[str, int]], dropped: dict[str, int], close: dict) -> dict:
+    """What was made, from how many problems, how long in tokens (means), and what was dropped for which reason.
+
+    `close`: what the contamination counts are; generate asks no teacher about what is dropped, so it has no chains.
+    """
     made = Counter((row["task"], row["kind"]) for row in rows)
     return {
         "pairs": {task: {kind: made[task, kind] for kind in schema.KINDS} for task in TASKS},
@@ -229,25 +233,37 @@ def metrics(rows: list[dict], counts: list[dict[str, int]], dropped: dict[str, i
             name: sum(count[name] for count in counts) / max(1, len(counts)) for name in ("prompt", *SIDES)
         },
         "dropped": dropped,
-        "contamination": len(close),
+        **close,
     }
+
+
+def closeness(chains: list[dict], settings: Params) -> tuple[set[str], dict]:
+    """The ids of the problems that are too close to tested ones, and what the metrics say of them.
+
+    Of all training problems, as generate has left some out and so made no chains of them.
+    """
+    tested = [problem for use in TESTED for problem in load(use, settings.problems)]
+    train = {row["problem_id"]: (row["source"], row["question"]) for row in chains}
+    for problem in load("train", settings.problems):
+        if not problem.source.startswith("builtin/"):
+            train[problem.id] = problem.source, problem.question
+    reasons = contaminated([(name, *said) for name, said in train.items()], tested, settings.pair)
+    out, counted = left_out(reasons, settings.pair), Counter(reasons.values())
+    return out, {"contamination": len(out), "too_close": {why: counted[why] for why in (NGRAMS, OTHER_NUMBERS)}}
 
 
 def main() -> None:
     argparse.ArgumentParser(prog="python -m stages.pair", description=__doc__.split("\n")[0]).parse_args()
     from stages.files import write_metrics
-    from stages.problems.sources import load
     from stages.student.load import load_tokenizer
 
     settings = params.load()
     if not Path(TOKENIZER, "tokenizer.json").is_file():  # else it would be asked of the hub
         raise PairError(f"{TOKENIZER}: no tokenizer there; make it with `dvc repro train@base`")
     chains, verdicts = schema.read(CHAINS, "chains"), schema.read(VERDICTS, "verdicts")
-    tested = [problem.question for use in TESTED for problem in load(use, settings.problems)]
-    questions = {row["problem_id"]: row["question"] for row in chains}
-    close = too_close(questions, tested, settings.pair.ngram, settings.pair.max_overlap)
+    out, close = closeness(chains, settings)
     made, duplicates = pairs(chains, verdicts, settings.pair)
-    clean = [row for row in made if row["problem_id"] not in close]
+    clean = [row for row in made if row["problem_id"] not in out]
     counts = lengths(load_tokenizer(TOKENIZER), clean)
     kept, lines = fitting(clean, counts, settings.pair.max_length)
     for line in lines:

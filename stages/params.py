@@ -80,6 +80,7 @@ class PairParams:
     max_length: int
     ngram: int
     max_overlap: float
+    other_numbers: str
 
 
 @dataclass(frozen=True)
@@ -323,6 +324,7 @@ def _check(params: Params, path: Path) -> None:
     choices = {
         "generate.teacher.wire": ((generate.teacher.wire,), ("text", "tools")),
         "pair.kinds": (pair.kinds, ("chain", "step")),
+        "pair.other_numbers": ((pair.other_numbers,), ("drop", "report")),
         "train.dpo.start": ((train.dpo.start,), ("base", "sft")),
         "eval.models": (params.eval.models, ("base", "sft", "dpo")),
     }

@@ -3,11 +3,10 @@
 import json
 import os
 import signal
-import time
 from fractions import Fraction
 
 import pytest
-from conftest import shared
+from conftest import shared, within
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -388,11 +387,10 @@ def test_a_task_without_answers_is_refused_by_name():
     ],
 )
 def test_100000_hostile_characters_take_no_time(text):
-    start = time.process_time()
-    for task in ("math", "logic"):
-        assert equal(text, "18", task) in (None, False)
-    assert canonical_number(text) is None
-    assert time.process_time() - start < 0.5
+    with within(0.5):
+        for task in ("math", "logic"):
+            assert equal(text, "18", task) in (None, False)
+        assert canonical_number(text) is None
 
 
 NOTATION_EQUAL = [

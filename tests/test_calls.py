@@ -1,10 +1,10 @@
 """The door between a model's text and a call: what is read, what is refused, and that nothing else can come out."""
 
 import random
-import time
 from fractions import Fraction
 
 import pytest
+from conftest import within
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -273,9 +273,8 @@ def test_errors_do_not_echo_the_models_text(text):
     ],
 )
 def test_hostile_texts_are_refused_in_a_moment(text):
-    start = time.process_time()
-    refusal(text)
-    assert time.process_time() - start < 0.05
+    with within(0.05):
+        refusal(text)
 
 
 def test_2000_characters_are_a_call_and_2001_are_not():

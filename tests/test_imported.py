@@ -455,7 +455,10 @@ def test_a_problem_file_that_dvc_does_not_watch_is_said_for_each_stage_that_read
     Path("own").mkdir()
     Path("own/dev.jsonl").write_text(json.dumps(PROBLEM) + "\n")
     sources.load("dev", load().problems)
-    assert "problems.dev[0].path: own/dev.jsonl is no dep of generate and pair and eval in dvc.yaml" in capsys.readouterr().err
+    assert (
+        "problems.dev[0].path: own/dev.jsonl is no dep of generate and pair and eval in dvc.yaml"
+        in capsys.readouterr().err
+    )
     text = Path("dvc.yaml").read_text()
     Path("dvc.yaml").write_text(text.replace("    deps:\n", "    deps:\n    - own\n"))
     sources.load("dev", load().problems)

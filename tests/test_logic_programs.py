@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import time
 
 import pytest
-from conftest import shared
+from conftest import shared, within
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -123,12 +123,8 @@ PIECES = [
 @settings(max_examples=2_000, deadline=None)
 @given(st.one_of(st.text(max_size=80), st.lists(st.sampled_from(PIECES), max_size=60).map("".join)))
 def test_any_text_is_a_program_or_one_error_of_ours(program):
-    start = time.thread_time()
-    try:
+    with within(0.2), contextlib.suppress(ProgramError):
         assert run(program) in ("True", "False", "Unknown")
-    except ProgramError:
-        pass
-    assert time.thread_time() - start < 0.2
 
 
 @pytest.mark.parametrize(
@@ -150,12 +146,8 @@ def test_any_text_is_a_program_or_one_error_of_ours(program):
     ],
 )
 def test_a_hostile_program_ends_soon(program):
-    start = time.thread_time()
-    try:
+    with within(0.5), contextlib.suppress(ProgramError):
         assert run(program) in ("True", "False", "Unknown")
-    except ProgramError:
-        pass
-    assert time.thread_time() - start < 0.5
 
 
 # Programs of real models, unfiltered

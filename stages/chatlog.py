@@ -37,6 +37,8 @@ def turns_of(where: str, messages: list, tools: dict[str, Tool]) -> list[Turn]:
     for place, message in enumerate(messages):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise LogError(f"{where}: message {place + 1} is no object with a role")
+        if "function_call" in message or message["role"] == "function":
+            raise LogError(f"{where}: message {place + 1} has OpenAI's old function_call; rewrite it as tool_calls")
     starts = [place for place, message in enumerate(messages) if message["role"] == "assistant"]
     native = any(messages[start].get("tool_calls") for start in starts)
     turns = []

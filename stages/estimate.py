@@ -17,7 +17,7 @@ from pathlib import Path
 from stages.agent import Reply
 from stages.chain import Message
 from stages.ledger import Ledger, files_of
-from stages.params import Params
+from stages.params import InputError, Params
 from stages.problems.problem import TASKS, Problem
 from stages.record import call_line, canonical, system_name
 from stages.teacher import Stopped, Teacher
@@ -172,6 +172,10 @@ def _cost(model: str, prompt: int, completion: int) -> tuple[float | None, str]:
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # no download of a price list at import
     import litellm
 
+    try:
+        litellm.get_llm_provider(model)
+    except litellm.exceptions.BadRequestError:
+        raise InputError(f"params.yaml: generate.teacher.model is {model!r}; litellm knows no such model") from None
     price = litellm.model_cost.get(model) or litellm.model_cost.get(model.partition("/")[2]) or {}
     rates = price.get("input_cost_per_token"), price.get("output_cost_per_token")
     if None in rates:

@@ -23,6 +23,7 @@ from stages.params import GenerateParams, RuntimeParams
 from stages.provider import LOCAL, SIMULATED, Provider, ProviderError, TeacherError
 from stages.record import canonical, request_key
 
+SHORT_WAIT_S = 4.0  # a longer wait ends early when the provider answers others
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # of the back-off; it doubles in between
 PATIENCE_S = 300.0  # a provider that asks for a longer wait is out of quota, not busy
 RESERVED = (
@@ -116,7 +117,7 @@ class Teacher:
         return reply
 
     async def _buy(self, request: dict, until: float) -> Reply:
-        messages, tries = request["messages"], 0
+        messages, tries, untold = request["messages"], 0, 0
         while True:
             expected = await self.limits.turn(messages, partial(self._pause, until=until))
             if tries == 0:
@@ -134,10 +135,12 @@ class Teacher:
                     raise
                 last = failure
             self.retried += 1
-            wait = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (tries - 1)) * self._jitter.uniform(0.5, 1.5)
-            if last.wait_s:  # spread, or all workers would come back in the same moment
-                wait = max(wait, last.wait_s * self._jitter.uniform(1.0, 1.25))
-            await self._pause(wait, until, last)
+            if last.wait_s:  # what it asked for, spread: or all workers would come back in the same moment
+                least = most = last.wait_s * self._jitter.uniform(1.0, 1.25)
+            else:
+                most = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**untold) * self._jitter.uniform(0.5, 1.5)
+                least, untold = SHORT_WAIT_S, untold + 1
+            await self._back_off(least, most, until, last)
         self.limits.used(messages, expected, reply)
         self.spent_usd += reply.cost_usd
         return reply
@@ -154,6 +157,15 @@ class Teacher:
         if asyncio.get_running_loop().time() > until:
             limit = f"runtime.teacher.chain_timeout_s = {self.runtime.teacher.chain_timeout_s:g} is over"
             raise ProviderError("timeout", f"{limit}; the last failure: {last}" if last else limit)
+
+    async def _back_off(self, least: float, most: float, until: float, last: ProviderError) -> None:
+        """Sleep for `most` seconds, or until another request is answered after `least`: the provider is back."""
+        answered, slept = self.provider.answered, 0.0
+        self._check_time(until - most, last)
+        while slept < most and (slept < least or self.provider.answered == answered):
+            step = min(most - slept, self._jitter.uniform(0.5, 1.5))
+            await self._pause(step, until, last)
+            slept += step
 
     async def _pause(self, seconds: float, until: float, last: ProviderError | None = None) -> None:
         """Sleep, unless the run stops or the chain's time is over by then."""

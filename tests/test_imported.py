@@ -329,6 +329,7 @@ def test_samples_are_0_only_where_chains_are_given(folder):
         ({"problem": PROBLEM, "messages": RIGHT[:2]}, "no turn of an assistant"),
         ({"problem": PROBLEM, "messages": ["text"]}, "message 1 is no object"),
         ({"problem": PROBLEM, "messages": [{"role": "assistant", "content": 5}]}, "message 1: content is int"),
+        ({"problem": PROBLEM, "messages": [{"role": "assistant", "function_call": {}}]}, "old function_call; rewrite"),
         ({"problem": PROBLEM, "messages": [{"role": "assistant", "tool_calls": "x"}]}, "tool_calls is no list"),
         ({"problem": PROBLEM, "messages": [{"role": "assistant", "tool_calls": [{}]}]}, "a call is no object"),
         ({"problem": PROBLEM, "messages": native(("Add", "{}", None), ("Add", "{}", "3"))}, "no result of call 1"),

@@ -53,7 +53,9 @@ class Run:
 
 
 async def make_chains(problems: list[Problem], settings: Params, teacher: Teacher) -> Run:
-    """All chains of these problems, `runtime.concurrency` at a time, each problem once before any twice.
+    """All chains of these problems, each problem once before any twice; `runtime.concurrency` calls are in flight.
+
+    Twice as many chains are under way, so that those which wait for a tool, the disk or another try leave no gap.
 
     Raises:
         InputError: the run cannot go on (no key, no such model, a full disk); calls in flight were waited for and kept.
@@ -79,20 +81,21 @@ async def make_chains(problems: list[Problem], settings: Params, teacher: Teache
                 chain = await solve(problems[place], sample, ask, settings.agent, teacher.model, form)
                 run.chains[place, sample], run.calls[place, sample] = chain, keys
                 progress.made(chain)
-                failed_in_a_row = 0
+                if not teacher.bought.isdisjoint(keys):  # a chain of known calls says nothing about the provider
+                    failed_in_a_row = 0
             except Stopped:
                 run.missing[place, sample] = STOPPED
             except ProviderError as failure:
                 run.missing[place, sample] = failure.kind
                 progress.failure(failure.kind)
-                failed_in_a_row += 1
+                failed_in_a_row += failure.kind != REFUSED
                 if failed_in_a_row >= limits.max_failures:
                     teacher.stop(f"{failed_in_a_row} chains in a row failed at the provider, the last with: {failure}")
             except InputError as error:
                 run.error = run.error or error
                 teacher.stop(str(error))
 
-    workers = [work() for _ in range(min(settings.runtime.concurrency, len(places)))]
+    workers = [work() for _ in range(min(2 * settings.runtime.concurrency, len(places)))]
     with _draining(teacher):
         async with progress:
             await asyncio.gather(*workers)

@@ -6,6 +6,7 @@ No default stands here: params.yaml states every value, so that what DVC compare
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import sys
 import types
@@ -318,6 +319,8 @@ def _check(params: Params, path: Path) -> None:
         "train.lora.rank": train.lora.rank,
         "runtime.budget_usd": params.runtime.budget_usd,
         "runtime.retries": params.runtime.retries,
+    }
+    above_zero = {
         "runtime.timeout_s": params.runtime.timeout_s,
         "runtime.teacher.chain_timeout_s": params.runtime.teacher.chain_timeout_s,
     }
@@ -338,6 +341,9 @@ def _check(params: Params, path: Path) -> None:
     for key, value in not_negative.items():
         if value < 0:
             raise ParamsError(f"{path}: {key} is {value}; it takes 0 or more")
+    for key, value in above_zero.items():
+        if not value > 0:
+            raise ParamsError(f"{path}: {key} is {value}; it takes more than 0")
     for key, (values, allowed) in choices.items():
         if not values or not set(values) <= set(allowed) or len(set(values)) < len(values):
             raise ParamsError(f"{path}: {key} is {', '.join(values) or 'empty'}; it takes {', '.join(allowed)}")
@@ -395,6 +401,11 @@ def run(main: Callable[[], None]) -> None:
         main()
     except InputError as error:
         sys.exit(f"error: {printable(str(error))}")
+    except KeyboardInterrupt:
+        print("error: interrupted; what was finished is kept", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise

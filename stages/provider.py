@@ -44,13 +44,15 @@ class ProviderError(Exception):
     """The provider did not answer one request.
 
     `kind` is rate_limit, server_error, timeout, connection, bad_answer (an error in a 200, no text) or refused (this
-    request, for its content or length; not tried again). `wait_s` is what its Retry-After asked for.
+    request, for its content or length; not tried again). `wait_s` is what its Retry-After asked for, `cost_usd` what
+    an answer that cannot be used is billed at.
     """
 
-    def __init__(self, kind: str, message: str, wait_s: float = 0.0):
+    def __init__(self, kind: str, message: str, wait_s: float = 0.0, cost_usd: float = 0.0):
         super().__init__(message)
         self.kind = kind
         self.wait_s = wait_s
+        self.cost_usd = cost_usd
 
 
 class Provider:
@@ -260,27 +262,32 @@ def _reply(response: object, with_calls: bool, empty: bool) -> Reply:
     """
     if not response.choices:
         raise ProviderError("bad_answer", "an answer without choices")
+    cost = response._hidden_params.get("response_cost") or 0.0
+    cost = round(cost, 8) if 0.0 <= cost < MOST_TOKENS else 0.0
+
+    def useless(kind: str, why: str) -> ProviderError:
+        return ProviderError(kind, why, cost_usd=cost)
+
     choice, usage = response.choices[0], response.get("usage")
     text, cut = choice.message.content or "", choice.finish_reason == "length"
     if choice.finish_reason == "content_filter":
-        raise ProviderError("refused", "the provider's content filter took the answer")
+        raise useless("refused", "the provider's content filter took the answer")
     try:
         calls = wire.calls_of(choice.message) if with_calls else ()
     except ValueError as error:
-        raise ProviderError("bad_answer", str(error)) from None
+        raise useless("bad_answer", str(error)) from None
     said = text + wire.said(calls)
     if not (text.strip() or cut or calls or empty):
-        raise ProviderError("bad_answer", "an empty answer")
+        raise useless("bad_answer", "an empty answer")
     if len(said) > LONGEST_ANSWER:
-        raise ProviderError("bad_answer", f"an answer of {len(said):,} characters, limit {LONGEST_ANSWER:,}")
+        raise useless("bad_answer", f"an answer of {len(said):,} characters, limit {LONGEST_ANSWER:,}")
     if key := held(said):
-        raise ProviderError("bad_answer", f"an answer that holds the value of ${key}")
-    cost = response._hidden_params.get("response_cost") or 0.0
+        raise useless("bad_answer", f"an answer that holds the value of ${key}")
     return Reply(
         text=text,
         prompt_tokens=_count(usage and usage.prompt_tokens),
         completion_tokens=_count(usage and usage.completion_tokens),
-        cost_usd=round(cost, 8) if 0.0 <= cost < MOST_TOKENS else 0.0,
+        cost_usd=cost,
         cut=cut,
         calls=calls,
     )

@@ -23,7 +23,7 @@ from stages.params import GenerateParams, RuntimeParams
 from stages.provider import LOCAL, SIMULATED, Provider, ProviderError, TeacherError
 from stages.record import canonical, request_key
 
-SHORT_WAIT_S = 4.0  # a longer wait ends early when the provider answers others
+SHORT_WAIT_S = 2.0  # a longer wait ends early when the provider answers others: it was this request, or it is back
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # of the back-off; it doubles in between
 PATIENCE_S = 300.0  # a provider that asks for a longer wait is out of quota, not busy
 RESERVED = (
@@ -56,8 +56,10 @@ class Teacher:
         self.asked = self.hits = self.retried = 0
         self.spent_usd = 0.0
         self.stopped = ""
+        self.bought: set[str] = set()  # keys of this run's calls
         self.interrupted = False  # by a signal: not even known calls are looked up any more
         self._stop = asyncio.Event()
+        self._in_flight = asyncio.Semaphore(runtime.concurrency)
         self._jitter = random.Random(0)
         self._seed = generate.teacher.seed
         self._sampling = {"temperature": generate.teacher.temperature, "max_tokens": generate.teacher.max_tokens}
@@ -109,6 +111,7 @@ class Teacher:
         if answer is None:
             reply = await self._buy(request, until)
             await self.journal.append(request, key, reply.row())
+            self.bought.add(key)
         else:
             self.hits += 1
             reply = reply_from_row(answer)
@@ -117,18 +120,13 @@ class Teacher:
         return reply
 
     async def _buy(self, request: dict, until: float) -> Reply:
-        messages, tries, untold = request["messages"], 0, 0
+        tries, untold = 0, 0
         while True:
-            expected = await self.limits.turn(messages, partial(self._pause, until=until))
-            if tries == 0:
-                self._check_caps()
-                self._check_time(until)
-                self.provider.open()
-                self.asked += 1
             try:
-                reply = await self.provider.answer(request)
-                break
+                async with self._in_flight:  # a call that waits for its next try is not in flight: another goes on
+                    return await self._try(request, tries == 0, until)
             except ProviderError as failure:
+                self.spent_usd += failure.cost_usd
                 tries += 1
                 over = failure.kind == "refused" or tries > self.runtime.retries or failure.wait_s > PATIENCE_S
                 if over or self.stopped:
@@ -141,15 +139,28 @@ class Teacher:
                 most = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**untold) * self._jitter.uniform(0.5, 1.5)
                 least, untold = SHORT_WAIT_S, untold + 1
             await self._back_off(least, most, until, last)
-        self.limits.used(messages, expected, reply)
+
+    async def _try(self, request: dict, first: bool, until: float) -> Reply:
+        expected = await self.limits.turn(request["messages"], partial(self._pause, until=until))
+        if first:
+            self.provider.open()
+            await asyncio.sleep(0)  # opening takes seconds, and a signal came meanwhile
+        self._check_caps(first)
+        if first:
+            self._check_time(until)
+            self.asked += 1
+        reply = await self.provider.answer(request)
+        self.limits.used(request["messages"], expected, reply)
         self.spent_usd += reply.cost_usd
         return reply
 
-    def _check_caps(self) -> None:
-        if self.asked >= self.runtime.max_new_calls:
+    def _check_caps(self, first: bool) -> None:
+        """Raises Stopped where this try may not be made; one that is no first try is part of a call that is counted."""
+        if first and self.asked >= self.runtime.max_new_calls:
             self.stop(f"runtime.max_new_calls = {self.runtime.max_new_calls} is reached; raise it")
         if self.spent_usd >= self.runtime.budget_usd:
-            self.stop(f"runtime.budget_usd = {self.runtime.budget_usd:g} is spent; raise it")
+            said = f"runtime.budget_usd = {self.runtime.budget_usd:g} is spent"
+            self.stop(f"{said}; raise it, or run again to spend as much again")
         if self.stopped:
             raise Stopped(self.stopped)
 

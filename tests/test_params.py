@@ -64,7 +64,7 @@ def test_the_committed_file_is_valid():
         (
             "chain_timeout_s: 60",
             "chain_timeout_s: -1",
-            r"runtime\.teacher\.chain_timeout_s is -1\.0; it takes 0 or more",
+            r"runtime\.teacher\.chain_timeout_s is -1\.0; it takes more than 0",
         ),
         ("headers: {}", "headers: {'X Y': TEAM}", r"runtime\.teacher\.headers has a name that no header can have"),
         ("headers: {}", "headers: {X-Team: 5}", r"headers\.X-Team takes the name of an environment variable"),

@@ -319,6 +319,14 @@ def test_caps_stop_before_the_next_call_and_known_ones_go_on(tmp_path):
         assert len(provider.seen) == 3
 
 
+def test_an_answer_that_cannot_be_used_is_billed_and_counts(tmp_path, monkeypatch):
+    monkeypatch.setattr(teacher, "FIRST_WAIT_S", 0.01)
+    with Provider(lambda request: completion(None, model="gpt-4o-mini")) as provider:
+        asked, [outcome] = ask(tmp_path, settings("openai/gpt-4o-mini", provider.url, budget_usd=5e-6, retries=9), 0)
+        assert type(outcome) is Stopped and "runtime.budget_usd = 5e-06 is spent" in str(outcome)
+        assert len(provider.seen) == 2 and asked.spent_usd >= 5e-6  # 2.85e-6 each
+
+
 def test_a_stop_ends_the_wait_between_two_tries(tmp_path, monkeypatch):
     monkeypatch.setattr(teacher, "FIRST_WAIT_S", 60.0)
 

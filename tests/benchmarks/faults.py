@@ -59,7 +59,8 @@ def journal_keys(folder: Path) -> set[str]:
     """The calls on the disk, by what the server knows them by."""
     systems, keys = {}, set()
     for path in sorted((folder / ".journal").glob("*.jsonl")):
-        for _, _, entry in record.entries(path, systems):
+        for line in record.lines_of(path, systems):
+            entry = line.entry
             if entry is not None and "key" in entry:
                 keys.add(content_key(entry["request"]["messages"], entry["request"]["sampling"]["seed"]))
     return keys

@@ -7,7 +7,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from conftest import within
+
+from stages.tools.tool import ToolError
 
 SECONDS = 0.2  # CPU time that one hostile text may cost beyond a surface's own bound
 
@@ -39,3 +42,12 @@ def memory() -> int:
     """Bytes of this process that are in memory now."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4096
+
+
+def refused(tool, state, **arguments: str) -> str:
+    """The reason of the refusal: one printable line that does not repeat a long argument."""
+    with harmless(), pytest.raises(ToolError) as caught:
+        tool.run(state, **arguments)
+    reason = str(caught.value)
+    assert reason.isprintable() and len(reason) < 700
+    return reason

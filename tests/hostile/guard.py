@@ -51,3 +51,9 @@ def refused(tool, state, **arguments: str) -> str:
     reason = str(caught.value)
     assert reason.isprintable() and len(reason) < 700
     return reason
+
+
+def one_line(error: pytest.ExceptionInfo, limit: int = 1000) -> str:
+    message = str(error.value)
+    assert "\n" not in message and len(message) < limit
+    return message

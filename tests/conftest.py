@@ -49,3 +49,16 @@ def project_params():
     from stages.params import load
 
     return load(ROOT / "params.yaml")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder in which generate runs, with a key and no journal elsewhere."""
+    from projects import KEY, Project
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.delenv("STEPCALL_JOURNAL", raising=False)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setattr("stages.teacher.FIRST_WAIT_S", 0.01)
+    yield Project(tmp_path)

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 from conftest import ROOT
+from projects import CHAINS, TURNS, Project, play
 from provider import Provider
-from test_generate import CHAINS, TURNS, Project, play, project  # noqa: F401  a fixture
 
 from stages import generate
 from stages.journal import Journal
@@ -18,7 +18,7 @@ from stages.params import InputError
 
 
 @pytest.fixture
-def estimated(project, capsys, monkeypatch):  # noqa: F811
+def estimated(project, capsys, monkeypatch):
     """What --estimate says, and that nothing else happened: no file, no key, no server."""
 
     def run() -> str:
@@ -33,7 +33,7 @@ def estimated(project, capsys, monkeypatch):  # noqa: F811
     return run
 
 
-def bought(project: Project) -> None:  # noqa: F811
+def bought(project: Project) -> None:
     with Provider(play) as provider:
         project.at(provider)
         project.run()
@@ -45,7 +45,7 @@ def asks(said: str) -> tuple[int, int, int]:
     return tuple(int(number.replace(",", "")) for number in line.groups())
 
 
-def test_with_no_journal_the_assumption_is_stated(project, estimated, monkeypatch):  # noqa: F811
+def test_with_no_journal_the_assumption_is_stated(project, estimated, monkeypatch):
     import litellm
 
     monkeypatch.delitem(
@@ -59,7 +59,7 @@ def test_with_no_journal_the_assumption_is_stated(project, estimated, monkeypatc
     assert 3 * CHAINS < calls < 12 * CHAINS and prompt > 300 * calls and completion == 40 * calls
 
 
-def test_what_is_known_is_free(project, estimated):  # noqa: F811
+def test_what_is_known_is_free(project, estimated):
     bought(project)
     said = estimated()
     assert f"{CHAINS} known whole, 0 in part, 0 not begun" in said
@@ -69,7 +69,7 @@ def test_what_is_known_is_free(project, estimated):  # noqa: F811
     assert estimated() == said  # from data/calls alone
 
 
-def test_what_is_left_is_like_what_the_journal_holds(project, estimated):  # noqa: F811
+def test_what_is_left_is_like_what_the_journal_holds(project, estimated):
     bought(project)
     more = 24 * 2 * TURNS
     project.edit("samples: 3", "samples: 5")
@@ -81,7 +81,7 @@ def test_what_is_left_is_like_what_the_journal_holds(project, estimated):  # noq
     assert asks(estimated()) == (CHAINS * TURNS, CHAINS * TURNS * 7, CHAINS * TURNS * 3)
 
 
-def test_a_chain_that_is_known_in_part_asks_for_the_rest(project, estimated):  # noqa: F811
+def test_a_chain_that_is_known_in_part_asks_for_the_rest(project, estimated):
     project.edit("max_new_calls: 100000", "max_new_calls: 100")
     with pytest.raises(InputError, match="max_new_calls"):
         bought(project)
@@ -93,14 +93,14 @@ def test_a_chain_that_is_known_in_part_asks_for_the_rest(project, estimated):  #
         assert "known    100 calls" in generate_says(project)  # beside a run that buys
 
 
-def generate_says(project: Project) -> str:  # noqa: F811
+def generate_says(project: Project) -> str:
     command = [sys.executable, "-m", "stages.generate", "--estimate"]
     done = subprocess.run(command, cwd=project.folder, env=project.environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_dollars_are_litellms_prices(project, estimated):  # noqa: F811
+def test_dollars_are_litellms_prices(project, estimated):
     project.edit("model: openai/test", "model: openai/gpt-4o-mini")
     project.edit("budget_usd: 1.0", "budget_usd: 0.001")
     said = estimated()
@@ -110,7 +110,7 @@ def test_dollars_are_litellms_prices(project, estimated):  # noqa: F811
     assert "limit    the run would stop at runtime.budget_usd = 0.001" in said
 
 
-def test_one_sample_foretells_three(project, estimated):  # noqa: F811
+def test_one_sample_foretells_three(project, estimated):
     project.edit("model: openai/test", "model: simulated/teacher")
     project.edit("samples: 3", "samples: 1")
     project.run()
@@ -124,7 +124,7 @@ def test_one_sample_foretells_three(project, estimated):  # noqa: F811
     assert completion == pytest.approx(after["completion_tokens"] - before["completion_tokens"], rel=0.15)
 
 
-def test_help_is_there(project):  # noqa: F811
+def test_help_is_there(project):
     command = [sys.executable, "-m", "stages.generate", "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and "--estimate" in done.stdout

@@ -20,8 +20,8 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT
+from projects import KEY, play
 from provider import Provider
-from test_generate import KEY, play
 
 from stages.journal_commands import _in_use
 

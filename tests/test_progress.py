@@ -11,8 +11,8 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from projects import CHAINS, TURNS, play
 from provider import Provider, error
-from test_generate import CHAINS, TURNS, play, project  # noqa: F401  a fixture
 
 from stages import progress as progress_module
 from stages.progress import Progress
@@ -71,7 +71,7 @@ def test_a_run_that_waits_says_so_again_and_again(capsys, monkeypatch):
     asyncio.run(asyncio.wait_for(wait(), 60))
 
 
-def test_without_a_terminal_lines_are_plain(project):  # noqa: F811
+def test_without_a_terminal_lines_are_plain(project):
     project.edit("progress: false", "progress: true")
     with Provider(play) as provider:
         project.at(provider)
@@ -81,7 +81,7 @@ def test_without_a_terminal_lines_are_plain(project):  # noqa: F811
     assert "\r" not in said and "\x1b" not in said
 
 
-def test_progress_false_says_nothing(project):  # noqa: F811
+def test_progress_false_says_nothing(project):
     with Provider(play) as provider:
         project.at(provider)
         said = project.start().communicate(timeout=120)[1]
@@ -89,7 +89,7 @@ def test_progress_false_says_nothing(project):  # noqa: F811
 
 
 @pytest.mark.parametrize("columns", [200, 60])
-def test_on_a_terminal_one_line_lives(project, columns):  # noqa: F811
+def test_on_a_terminal_one_line_lives(project, columns):
     import fcntl
     import struct
     import subprocess

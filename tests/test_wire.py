@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from projects import KEY, Project
 from provider import Provider, completion, error
 from test_calls import VALUES
-from test_generate import KEY, Project
 from test_teacher import settings
 
 from stages import teacher, wire

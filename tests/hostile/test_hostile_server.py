@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from projects import KEY, Project, play
 from provider import Fault, Provider, completion, error
-from test_generate import KEY, Project, play
 from test_teacher import MESSAGES, ask, settings
 
 from stages import params, teacher

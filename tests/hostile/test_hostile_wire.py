@@ -10,8 +10,8 @@ import json
 import os
 
 import pytest
+from projects import KEY, Project
 from provider import Provider, completion
-from test_generate import KEY, Project
 from test_hostile_server import with_key
 from test_wire import FINISH, after, solved
 

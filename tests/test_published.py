@@ -1,4 +1,4 @@
-"""The published sets: each row becomes a problem, its equation or proof becomes calls, and a bad row is named."""
+"""The published sets: each row becomes a problem whose solution gives gold, and a bad row is named."""
 
 import json
 from collections import Counter
@@ -6,81 +6,20 @@ from fractions import Fraction
 
 import pytest
 from conftest import shared
+from published_rows import KEYS, ROWS, from_file, use_of
 
 from stages.chain import Call, Chain, Step
 from stages.errors import errant_texts
-from stages.params import ErrorRates, ParamsError, ProblemsParams
+from stages.params import ErrorRates, ParamsError
 from stages.problems import folio, formulas, logical_deduction, sources
 from stages.problems.jsonl import JsonlError
 from stages.problems.problem import text_key
 from stages.problems.published import exact
 from stages.problems.reference import doubt
-from stages.problems.sources import load
 from stages.tools import TOOLKITS
 from stages.tools.run import run_call
 from stages.verdict import verdict
 
-OPTIONS = ["A) True", "B) False", "C) Unknown"]
-ROWS = {
-    "gsm_hard": {"input": "Tom has 1234567 pens and buys 2. How many?", "code": "...", "target": 1234569.0},
-    "svamp": {
-        "ID": "chal-1",
-        "Body": "Each pack of dvds costs 76 dollars.",
-        "Question": "What do 3 packs at 25 dollars less each cost?",
-        "Equation": "( ( 76.0 - 25.0 ) * 3.0 )",
-        "Answer": 153.0,
-        "Type": "Subtraction",
-    },
-    "asdiv": {
-        "body": "Tom shares 22 pens among 5 boys.",
-        "question": "How many does each get?",
-        "solution_type": "Floor-Division",
-        "answer": "4 (pens)",
-        "formula": "22/5=4 r2",
-    },
-    "mawps": {
-        "iIndex": 7,
-        "sQuestion": " Tom had some pens. He lost 3.5 and has 8. How many had he ?",
-        "lEquations": ["x-3.5=8.0"],
-        "lSolutions": ["11.5"],
-    },
-    "folio": {
-        "premises": ["All cats purr.", "Tom is a cat."],
-        "premises-FOL": ["∀x (Cat(x) → Purr(x))", "Cat(tom)"],
-        "conclusion": "Tom purrs.",
-        "conclusion-FOL": "Purr(tom)",
-        "label": "True",
-    },
-    "proofwriter": {
-        "id": "P_1",
-        "context": "Bob is cold. If something is cold then it is red. All red things are rough.",
-        "question": "Based on the above, is the following statement true, false, or unknown? Bob is not rough.",
-        "options": OPTIONS,
-        "answer": "B",
-    },
-    "prontoqa": {
-        "id": "Q_1",
-        "context": "Each yumpus is a dumpus. Dumpuses are not sour. Max is a yumpus.",
-        "question": "Is the following statement true or false? Max is sour.",
-        "options": OPTIONS[:2],
-        "answer": "B",
-        "explanation": [
-            "Max is a yumpus.",
-            "Each yumpus is a dumpus.",
-            "Max is a dumpus.",
-            "Dumpuses are not sour.",
-            "Max is not sour.",
-        ],
-    },
-    "logical_deduction": {
-        "id": "L_1",
-        "context": "There are two books: a green book and a red book. The green book is to the left of the red book.",
-        "question": "Which of the following is true?",
-        "options": ["A) The green book is the rightmost.", "B) The red book is the rightmost."],
-        "answer": "B",
-    },
-}
-KEYS = {"folio": {"split": "validation"}}
 SOLUTIONS = {
     "svamp": ["Subtract(a=76, b=25)", "Multiply(a=51, b=3)", 'Finish(answer="153")'],
     "asdiv": [
@@ -110,17 +49,6 @@ SOLUTIONS = {
     ],
 }
 GOLDS = {"gsm_hard": "1234569", "logical_deduction": "B"}
-
-
-def use_of(entry, use="train"):
-    uses = {name: () for name in ("train", "dev", "heldout", "ood")}
-    return load(use, ProblemsParams(**{**uses, use: (entry,)}))
-
-
-def from_file(tmp_path, source, *rows, name="rows.jsonl", **keys):
-    path = tmp_path / name
-    path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows) + "\n")
-    return use_of({"source": source, "path": str(path), **KEYS.get(source, {}), **keys})
 
 
 @pytest.mark.parametrize("source", ROWS)
@@ -252,62 +180,6 @@ def test_a_float_that_is_a_fraction_is_read_as_one(text, number):
     assert exact(text) == number
 
 
-@pytest.mark.parametrize(
-    ("equation", "gold", "made"),
-    [
-        ("X=((33.0+9.0)/6.0)", "7", ["Add(a=33, b=9)", "Divide(a=42, b=6)"]),
-        ("5+x=9", "4", ["Subtract(a=9, b=5)"]),
-        ("20-x=9", "11", ["Subtract(a=20, b=9)"]),
-        ("24/x=2*3", "4", ["Multiply(a=2, b=3)", "Divide(a=24, b=6)"]),
-        ("(x/2)-1=3", "8", ["Add(a=3, b=1)", "Multiply(a=4, b=2)"]),
-        ("4*books=2*books+6", "3", ['SolveLinear(equation="4 * x = (2 * x) + 6", unknown="x")']),
-        ("0.75 - 0.5", "0.25", ["Subtract(a=0.75, b=0.5)"]),
-        ("x=10/3", "3.33", ["Divide(a=10, b=3)", "Round(x=10/3, digits=2)"]),
-        ("x = -3 + 5", "2", ["Add(a=-3, b=5)"]),
-        ("x=10/3", "3", formulas.NOT_GOLD),
-        ("x=4+5", "8", formulas.NOT_GOLD),
-        ("x=4", "4", formulas.NOT_READ),
-        ("x=y+4", "8", formulas.NOT_READ),
-        ("3+4=7", "7", formulas.NOT_READ),
-        ("x=2**3", "8", formulas.NOT_READ),
-        ("x=" + "(" * 60 + "1" + ")" * 60, "1", formulas.NOT_READ),
-        ("x=__import__('os')", "1", formulas.NOT_READ),
-        ("x=" + "1+" * 200 + "1", "201", formulas.NOT_READ),
-        ("x=4/0", "0", "the tools refuse an operation of the formula"),
-        ("x*x=9", "3", "the tools refuse an operation of the formula"),
-    ],
-)
-def test_an_equation_becomes_one_operation_a_call(equation, gold, made):
-    calls, why = formulas.solution(equation, gold)
-    assert [call.text() for call in calls[:-1]] == (made if isinstance(made, list) else [])
-    assert why == ("" if isinstance(made, list) else made)
-
-
-@pytest.mark.parametrize(
-    ("formula", "gold", "made"),
-    [
-        ("27-8=19; 19+3=22", "22", ["Subtract(a=27, b=8)", "Add(a=19, b=3)"]),
-        ("29/3=9 r2", "2", ['Calculate(expression="29 % 3")']),
-        (
-            "29/3=9 r2",
-            "10",
-            ['Calculate(expression="29 % 3")', "Subtract(a=29, b=2)", "Divide(a=27, b=3)", "Add(a=9, b=1)"],
-        ),
-        ("29/3=9 r2; 3-2=1", "1", ['Calculate(expression="29 % 3")', "Subtract(a=3, b=2)"]),
-        ("2 (day) * 24 (hour/day) = 48 (hour)", "48", ["Multiply(a=2, b=24)"]),
-        ("27-8=18", "18", "a formula does not give the value it says"),
-        ("29/3=9 r1", "9", "a formula does not give the value it says"),
-        ("6:42=1:7", "1", formulas.NOT_READ),
-        ("x+y=5; x=2y", "3", formulas.NOT_READ),
-        ("GCD(9,15)=3", "3", formulas.NOT_READ),
-    ],
-)
-def test_a_formula_that_states_its_results_must_hold(formula, gold, made):
-    calls, why = formulas.chained(formula, gold)
-    assert [call.text() for call in calls[:-1]] == (made if isinstance(made, list) else [])
-    assert why == ("" if isinstance(made, list) else made)
-
-
 def test_proofs_are_those_of_the_engine_where_none_is_published(tmp_path):
     row = {key: value for key, value in ROWS["prontoqa"].items() if key != "explanation"}
     assert from_file(tmp_path, "prontoqa", row) == from_file(tmp_path, "prontoqa", ROWS["prontoqa"])
@@ -369,63 +241,6 @@ def test_the_simulated_teacher_errs_on_every_source(tmp_path, source):
 
 
 PARTS = ("addsub", "multiarith", "singleeq", "singleop")
-
-
-def test_the_parts_of_mawps_are_question_and_answer(tmp_path):
-    row = {"input": "Tom has 3 pens and finds 4 . How many ?", "target": 7.0}
-    (problem,) = from_file(tmp_path, "mawps", row, part="addsub")
-    assert (problem.id, problem.gold, problem.solution) == ("mawps/addsub/00000", "7", ())
-    with pytest.raises(JsonlError, match="line 1: sQuestion is missing or no text"):
-        from_file(tmp_path, "mawps", row)
-    with pytest.raises(ParamsError, match="mawps: part addsub is read from a local file only"):
-        use_of({"source": "mawps", "part": "addsub"})
-
-
-def test_asdiv_a_takes_rows_that_say_whether_they_are_in_it(tmp_path):
-    rows = [{**ROWS["asdiv"], "asdiv_a": True}, {**ROWS["asdiv"], "body": "Tom shares 22 pens.", "asdiv_a": False}]
-    assert len(from_file(tmp_path, "asdiv", *rows, part="a")) == 1 and len(from_file(tmp_path, "asdiv", *rows)) == 2
-    with pytest.raises(JsonlError, match=r"line 1: asdiv_a is missing; part a takes a local file"):
-        from_file(tmp_path, "asdiv", ROWS["asdiv"], part="a")
-
-
-def numbered(count):
-    return [{**ROWS["mawps"], "sQuestion": f"Tom had some pens. He lost 3.5 and has 8, day {n}."} for n in range(count)]
-
-
-def test_folds_part_the_problems_and_a_repeated_question_is_in_one_fold(tmp_path):
-    repeated = [{**row, "sQuestion": row["sQuestion"].replace(",", " ,").upper()} for row in numbered(40)[:15]]
-    found = {}
-    for fold in range(5):
-        for use in ("train", "test"):
-            keys = {"folds": 5, "fold": fold, "use": use, "seed": 3}
-            found[fold, use] = from_file(tmp_path, "mawps", *numbered(40), *repeated, **keys)
-    tested = [problem.id for fold in range(5) for problem in found[fold, "test"]]
-    assert len(tested) == len(set(tested)) == 55
-    for fold in range(5):
-        words = {
-            use: {problem.question.lower().replace(" ,", ",") for problem in found[fold, use]}
-            for use in ("train", "test")
-        }
-        assert not words["train"] & words["test"] and len(words["test"]) == 8
-        assert len(found[fold, "train"]) + len(found[fold, "test"]) == 55
-
-
-@pytest.mark.parametrize(
-    ("keys", "message"),
-    [
-        ({"folds": 5, "fold": 0, "use": "test"}, r"missing key problems\.train\[0\]\.seed; folds takes folds, fold"),
-        ({"fold": 0, "use": "test", "seed": 1}, r"missing key problems\.train\[0\]\.folds; fold takes"),
-        ({"folds": 1, "fold": 0, "use": "test", "seed": 1}, r"folds is 1; it takes 2 or more"),
-        ({"folds": 5, "fold": 5, "use": "test", "seed": 1}, r"fold is 5; it takes 0 to 4"),
-        ({"folds": 5, "fold": 0, "use": "dev", "seed": 1}, r"use is 'dev'; it takes train, test"),
-        ({"part": "b"}, r"problems\.train\[0\]\.part is 'b'; it takes mawps, addsub"),
-        ({"split": "train"}, r"unknown key problems\.train\[0\]\.split"),
-        ({"redraws": 0}, r"redraws is 0; it takes 1 or more"),
-    ],
-)
-def test_a_wrong_key_is_named(tmp_path, keys, message):
-    with pytest.raises(ParamsError, match=message):
-        from_file(tmp_path, "mawps", ROWS["mawps"], **keys)
 
 
 def read_shared(source, name, **keys):

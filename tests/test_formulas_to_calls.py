@@ -1,0 +1,61 @@
+"""Equations and formulas of the published sets become one operation a call, and must give gold."""
+
+import pytest
+
+from stages.problems import formulas
+
+
+@pytest.mark.parametrize(
+    ("equation", "gold", "made"),
+    [
+        ("X=((33.0+9.0)/6.0)", "7", ["Add(a=33, b=9)", "Divide(a=42, b=6)"]),
+        ("5+x=9", "4", ["Subtract(a=9, b=5)"]),
+        ("20-x=9", "11", ["Subtract(a=20, b=9)"]),
+        ("24/x=2*3", "4", ["Multiply(a=2, b=3)", "Divide(a=24, b=6)"]),
+        ("(x/2)-1=3", "8", ["Add(a=3, b=1)", "Multiply(a=4, b=2)"]),
+        ("4*books=2*books+6", "3", ['SolveLinear(equation="4 * x = (2 * x) + 6", unknown="x")']),
+        ("0.75 - 0.5", "0.25", ["Subtract(a=0.75, b=0.5)"]),
+        ("x=10/3", "3.33", ["Divide(a=10, b=3)", "Round(x=10/3, digits=2)"]),
+        ("x = -3 + 5", "2", ["Add(a=-3, b=5)"]),
+        ("x=10/3", "3", formulas.NOT_GOLD),
+        ("x=4+5", "8", formulas.NOT_GOLD),
+        ("x=4", "4", formulas.NOT_READ),
+        ("x=y+4", "8", formulas.NOT_READ),
+        ("3+4=7", "7", formulas.NOT_READ),
+        ("x=2**3", "8", formulas.NOT_READ),
+        ("x=" + "(" * 60 + "1" + ")" * 60, "1", formulas.NOT_READ),
+        ("x=__import__('os')", "1", formulas.NOT_READ),
+        ("x=" + "1+" * 200 + "1", "201", formulas.NOT_READ),
+        ("x=4/0", "0", "the tools refuse an operation of the formula"),
+        ("x*x=9", "3", "the tools refuse an operation of the formula"),
+    ],
+)
+def test_an_equation_becomes_one_operation_a_call(equation, gold, made):
+    calls, why = formulas.solution(equation, gold)
+    assert [call.text() for call in calls[:-1]] == (made if isinstance(made, list) else [])
+    assert why == ("" if isinstance(made, list) else made)
+
+
+@pytest.mark.parametrize(
+    ("formula", "gold", "made"),
+    [
+        ("27-8=19; 19+3=22", "22", ["Subtract(a=27, b=8)", "Add(a=19, b=3)"]),
+        ("29/3=9 r2", "2", ['Calculate(expression="29 % 3")']),
+        (
+            "29/3=9 r2",
+            "10",
+            ['Calculate(expression="29 % 3")', "Subtract(a=29, b=2)", "Divide(a=27, b=3)", "Add(a=9, b=1)"],
+        ),
+        ("29/3=9 r2; 3-2=1", "1", ['Calculate(expression="29 % 3")', "Subtract(a=3, b=2)"]),
+        ("2 (day) * 24 (hour/day) = 48 (hour)", "48", ["Multiply(a=2, b=24)"]),
+        ("27-8=18", "18", "a formula does not give the value it says"),
+        ("29/3=9 r1", "9", "a formula does not give the value it says"),
+        ("6:42=1:7", "1", formulas.NOT_READ),
+        ("x+y=5; x=2y", "3", formulas.NOT_READ),
+        ("GCD(9,15)=3", "3", formulas.NOT_READ),
+    ],
+)
+def test_a_formula_that_states_its_results_must_hold(formula, gold, made):
+    calls, why = formulas.chained(formula, gold)
+    assert [call.text() for call in calls[:-1]] == (made if isinstance(made, list) else [])
+    assert why == ("" if isinstance(made, list) else made)

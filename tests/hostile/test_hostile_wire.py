@@ -12,8 +12,8 @@ import os
 import pytest
 from projects import KEY, Project
 from provider import Provider, completion
+from strict_server import FINISH, after, solved
 from test_hostile_server import with_key
-from test_wire import FINISH, after, solved
 
 from stages import teacher
 from stages.chain import Chain, chain_from_row

@@ -1,18 +1,12 @@
-"""Answer equality: three outcomes, never a guess, the same in both directions."""
+"""Answer equality: three outcomes, never a guess."""
 
 import json
-import os
-import signal
 from fractions import Fraction
 
 import pytest
-from conftest import shared, within
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from conftest import shared
 
-from stages.chain import number_text
-from stages.problems import notation
-from stages.problems.answers import canonical_number, equal
+from stages.problems.answers import equal
 
 EQUAL = [
     ("18", "18"),
@@ -274,77 +268,6 @@ def test_logic_answers_are_compared_by_label(answer, gold, outcome):
     assert equal(gold, answer, "logic") is outcome
 
 
-PIECES = st.sampled_from(
-    [
-        *"0123456789",
-        *"$%-+/.,=()xe ",
-        " ",
-        " ",
-        "1/2",
-        "½",
-        "1,000",
-        "apples",
-        "feet",
-        "meters",
-        "dozen",
-        "cents",
-        "hours",
-        "is",
-        "not",
-        "and",
-        "true",
-        "False",
-        "\\frac{1}{2}",
-        "\\sqrt{2}",
-        "{",
-        "}",
-        "[",
-        ", ",
-        "∪",
-        "∞",
-        "^2",
-        "π",
-        "option ",
-        "10^3",
-        "×",
-        "€",
-        "two",
-        "**",
-        "\n",
-        "٣",
-        "ß",
-        "İ",
-    ]
-)
-TEXTS = st.lists(PIECES, max_size=7).map("".join) | st.text(max_size=20)
-
-
-@settings(max_examples=2000, deadline=None)
-@given(TEXTS, TEXTS, st.sampled_from(["math", "logic"]), st.sampled_from([Fraction(0), Fraction(1, 100), Fraction(2)]))
-def test_equality_is_symmetric_and_reflexive_on_any_text(a, b, task, tolerance):
-    assert equal(a, b, task, tolerance) is equal(b, a, task, tolerance)
-    assert equal(a, a, task, tolerance) is True
-    canonical_number(a)
-
-
-@settings(deadline=None)
-@given(st.fractions(), st.fractions())
-def test_plain_numbers_are_equal_exactly_where_they_are(a, b):
-    assert equal(number_text(a), number_text(b), "math") is (a == b)
-    assert canonical_number(number_text(a)) == a
-
-
-@settings(deadline=None)
-@given(
-    st.integers(-(10**12), 10**12), st.integers(0, 99), st.sampled_from(["", "$"]), st.sampled_from(["", " dollars"])
-)
-def test_money_and_thousands_separators_do_not_change_a_number(whole, cents, currency, unit):
-    written = f"{'-' if whole < 0 else ''}{currency}{abs(whole):,}.{cents:02}{unit}"
-    exact = Fraction(abs(whole) * 100 + cents, 100) * (-1 if whole < 0 else 1)
-    assert equal(written, number_text(exact), "math") is True
-    assert equal(written, number_text(exact + Fraction(1, 100)), "math") is False
-
-
 def test_the_tolerance_is_absolute_and_inclusive():
     assert equal("3.33", "10/3", "math", Fraction(1, 300)) is True
     assert equal("3.33", "10/3", "math", Fraction(1, 301)) is False
@@ -358,115 +281,6 @@ def test_the_tolerance_is_absolute_and_inclusive():
 def test_a_task_without_answers_is_refused_by_name():
     with pytest.raises(ValueError, match="task 'poetry' has no answers"):
         equal("1", "1", "poetry")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "1," * 50_000,
-        "1 " * 50_000,
-        "-" * 100_000,
-        "\\frac{" * 20_000,
-        "9" * 100_000,
-        "is " * 33_000,
-        "\\boxed{" * 14_000,
-        " " * 100_000,
-        "the answer is " * 7_000,
-        "*`\"'" * 25_000,
-        "(" * 100_000,
-        "{1," * 33_000,
-        "(1, 2) ∪ " * 11_000,
-        "1, 2 and " * 11_000,
-        "5 feet " * 14_000,
-        "(a) " * 25_000,
-        "sqrt(" * 20_000,
-        "\\sqrt " * 14_000,
-        "^{2" * 33_000,
-        "x^2+" * 25_000,
-        "π√" * 50_000,
-    ],
-)
-def test_100000_hostile_characters_take_no_time(text):
-    with within(0.5):
-        for task in ("math", "logic"):
-            assert equal(text, "18", task) in (None, False)
-        assert canonical_number(text) is None
-
-
-NOTATION_EQUAL = [
-    (r"2^{10}", "1024"),
-    (r"\sqrt{4}", "2"),
-    ("√4", "2"),
-    ("sqrt(8)", r"2\sqrt{2}"),
-    (r"\frac{\sqrt{3}}{2}", r"\frac{3}{2\sqrt{3}}"),
-    (r"$\frac{\pi}{2}$", "0.5π"),
-    ("(x+1)^2", "x^2 + 2x + 1"),
-    ("x < 3^1", r"(-\infty, 3)"),
-    (r"\{\sqrt{2}, 1\}", r"\{1, \sqrt{2}\}"),
-    (r"5 \pm \sqrt{2}", r"\{5 - \sqrt{2}, 5 + \sqrt{2}\}"),
-    ("10^{-3}", "0.001"),
-    (r"\log_2 8", "3"),
-]
-NOTATION_DIFFERENT = [
-    (r"\sqrt{2}", "1.41421356"),
-    ("π", "3.14159"),
-    ("pi", "3"),
-    (r"\frac{1}{3}", "0.333333333^1"),
-    ("2^3", "9"),
-    ("(x+1)^2", "x^2 + 1"),
-    (r"(1, \sqrt{2}]", r"[1, \sqrt{2}]"),
-    ("(1, ∞, 2)", "(1, 2)"),
-]
-NOTATION_UNDECIDED = [
-    ("5x", "5"),
-    ("x^2", "y^2"),
-    (r"\sin 30^\circ", "0.5"),
-    (r"3\sqrt{2}\text{ cm}", r"3\sqrt{2}"),
-    ("2^3 apples", "8"),
-    ("3^1 feet", "3^1 meters"),
-    ("9^{9^9}", "1"),
-    ("((9^{99})^{99})^{99}", "1"),
-    ("(a+b+c+d+f)^9 (a+b+c+d+f)^9", "1"),
-    ("100000000!", "1"),
-    (r"\binom{100000}{50000}", "1"),
-    (r"\sum_{n=1}^{9} n", "45"),
-    (r"\frac{" * 16 + "1", "1"),
-    (r"\input{/etc/passwd}", "1"),
-    (r"\sqrt{2", r"\sqrt{2}"),
-    ("__import__('os')^2", "1"),
-    ("1234567890123^2", "1"),
-]
-
-
-@pytest.mark.parametrize(
-    ("answer", "gold", "outcome"),
-    [
-        *((*pair, True) for pair in NOTATION_EQUAL),
-        *((*pair, False) for pair in NOTATION_DIFFERENT),
-        *((*pair, None) for pair in NOTATION_UNDECIDED),
-    ],
-)
-def test_notation_is_compared_exactly_or_not_at_all(answer, gold, outcome):
-    assert equal(answer, gold, "math") is outcome
-    assert equal(gold, answer, "math") is outcome
-
-
-def test_the_worker_is_not_asked_what_the_exact_tier_decides(monkeypatch):
-    asked = []
-    monkeypatch.setattr(notation.worker, "call", lambda *request: asked.append(request))
-    for answer, gold in [*EQUAL, *DIFFERENT, *UNDECIDED, *NOTATION_UNDECIDED[2:]]:
-        equal(answer, gold, "math")
-    assert [request[1] for request in asked] == []
-
-
-def test_a_comparison_that_takes_too_long_is_undecided(monkeypatch):
-    notation.worker._worker.close()
-    assert equal(r"\sqrt{16}", "4", "math") is True
-    os.kill(notation.worker._worker.process.pid, signal.SIGSTOP)
-    monkeypatch.setattr(notation, "SECONDS", 0.2)
-    assert equal(r"\sqrt{16}", "4.0", "math") is None
-    monkeypatch.setattr(notation, "SECONDS", 5.0)
-    assert equal(r"\sqrt{16}", "4.00", "math") is True
 
 
 @pytest.mark.shared_data

@@ -88,14 +88,7 @@ class Attempt:
 
     def chain(self) -> Chain:
         """The finished chain."""
-        problem = self.problem
-        return Chain(
-            problem_id=problem.id,
-            task=problem.task,
-            toolkit=problem.toolkit,
-            source=problem.source,
-            question=problem.question,
-            gold=problem.gold,
+        return self.problem.chain(
             teacher=self.teacher,
             sample=self.sample,
             prompt=self.prompt,

@@ -152,13 +152,7 @@ def _chain(where: str, row: dict, problem: Problem, agent: AgentParams) -> Chain
         raise LogError(f"{where}: messages holds no turn of an assistant")
     steps = _steps(turns, toolkit.tools, toolkit.open(problem.question))
     finished = not steps[-1].error and steps[-1].call.tool == "Finish"
-    return Chain(
-        problem_id=problem.id,
-        task=problem.task,
-        toolkit=problem.toolkit,
-        source=problem.source,
-        question=problem.question,
-        gold=problem.gold,
+    return problem.chain(
         teacher=teacher,
         sample=0,
         prompt=(),

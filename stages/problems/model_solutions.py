@@ -58,13 +58,7 @@ def chain(problem: Problem, solution: str, model: str) -> Chain:
     steps = [_step(annotation) for annotation in annotations(solution)]
     if answer:
         steps.append(Step(Call("Finish", {"answer": answer}).text(), Call("Finish", {"answer": answer}), result=answer))
-    return Chain(
-        problem_id=problem.id,
-        task=problem.task,
-        toolkit=problem.toolkit,
-        source=problem.source,
-        question=problem.question,
-        gold=problem.gold,
+    return problem.chain(
         teacher=model,
         sample=0,
         prompt=(),

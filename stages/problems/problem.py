@@ -7,7 +7,7 @@ import random
 import re
 from dataclasses import dataclass
 
-from stages.chain import Call
+from stages.chain import Call, Chain
 
 TASKS = ("math", "logic")
 
@@ -30,6 +30,18 @@ class Problem:
     solution: tuple[Call, ...] = ()
     misconception: tuple[Call, ...] = ()
     doubt: str = ""
+
+    def chain(self, **made: object) -> Chain:
+        """A chain on this problem; `made` is what the attempt adds to what was asked: its steps, answer, stop, ..."""
+        return Chain(
+            problem_id=self.id,
+            task=self.task,
+            toolkit=self.toolkit,
+            source=self.source,
+            question=self.question,
+            gold=self.gold,
+            **made,
+        )
 
 
 def text_key(question: str) -> str:

@@ -44,13 +44,7 @@ def solved(problem: Problem) -> Chain:
     toolkit = TOOLKITS[problem.toolkit]
     state = toolkit.open(problem.question)
     steps = tuple(run_call(call.text(), toolkit.tools, state) for call in problem.solution)
-    return Chain(
-        problem_id=problem.id,
-        task=problem.task,
-        toolkit=problem.toolkit,
-        source=problem.source,
-        question=problem.question,
-        gold=problem.gold,
+    return problem.chain(
         teacher="reference",
         sample=0,
         prompt=(),

@@ -27,7 +27,7 @@ from stages.chain import Chain
 from stages.files import write_metrics
 from stages.journal import Journal, journal_folder
 from stages.overlap import untested
-from stages.params import InputError, Params
+from stages.params import InputError, Params, brief
 from stages.problems import sources
 from stages.problems.problem import Problem
 from stages.problems.reference import confirmed
@@ -216,8 +216,8 @@ def _locked_model(lock: Path) -> str | None:
             value, rest = value[name], rest[len(name) + 1 :]
         return value
     except (YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        said = " ".join(str(error).split())[:120]
-        raise InputError(f"{lock}: not as DVC writes it ({said}); restore it with `git checkout {lock}`") from None
+        said = f"{lock}: not as DVC writes it ({brief(error)}); restore it with `git checkout {lock}`"
+        raise InputError(said) from None
 
 
 def _recorded() -> dict:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.chain import Message
-from stages.params import RuntimeParams
+from stages.params import RuntimeParams, brief
 from stages.problems import sources
 from stages.provider import LOCAL
 from stages.student.decode import Turn, write_turns
@@ -76,8 +76,8 @@ def _commit(name: str) -> str:
             raise absent
         return huggingface_hub.HfApi().model_info(name, timeout=30).sha
     except Exception as error:  # no network, no such model, a model that needs a login
-        said = " ".join(str(error).split())[:160]
-        raise StudentError(f"{KEY}: no folder {name} here, and the hub gives no model of this name: {said}") from None
+        said = f"no folder {name} here, and the hub gives no model of this name: {brief(error, 160)}"
+        raise StudentError(f"{KEY}: {said}") from None
 
 
 def _place(name: str, commit: str) -> str:
@@ -164,7 +164,7 @@ def register(model: str, runtime: RuntimeParams) -> None:
     try:
         place = _place(name, weights)
     except Exception as error:  # the hub's
-        raise StudentError(f"{KEY}: {name} cannot be fetched: {' '.join(str(error).split())[:160]}") from None
+        raise StudentError(f"{KEY}: {name} cannot be fetched: {brief(error, 160)}") from None
     queue = Queue(*load_student(place, pick_device(runtime.device), key=KEY), runtime.concurrency)
 
     class Provider(litellm.CustomLLM):

@@ -385,6 +385,11 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else " " if sign.isspace() else "?" for sign in text)
 
 
+def brief(error: Exception, most: int = 120) -> str:
+    """What a library's error says, in one line of at most so many characters."""
+    return " ".join(str(error).split())[:most]
+
+
 def run(main: Callable[[], None]) -> None:
     """Run a stage's `main`: an InputError, or a disk that cannot be written, ends it with one line and exit code 1.
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from stages.chain import FAILURES, STEP_FAILURES, STOPS
 from stages.files import replace_file
-from stages.params import InputError, printable
+from stages.params import InputError, brief, printable
 from stages.problems.problem import TASKS
 
 VERDICTS = ("correct", "incorrect", "undecided")
@@ -206,7 +206,7 @@ def read(path: str | Path, door: str) -> list[dict]:
         try:
             rows.append(json_row(line.decode("utf-8")))
         except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
-            bad.append(f"line {number}: not a JSON object in UTF-8: {' '.join(str(error).split())[:120]}")
+            bad.append(f"line {number}: not a JSON object in UTF-8: {brief(error)}")
     if not bad:
         bad = _problems(rows, DOORS[door])
     if bad:

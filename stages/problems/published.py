@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from stages.chain import number_text
-from stages.params import ParamsError
+from stages.params import ParamsError, brief
 from stages.problems import jsonl
 from stages.problems.jsonl import JsonlError
 from stages.schema import json_row
@@ -63,9 +63,8 @@ def _hub_rows(hub: dict) -> Rows:
     try:
         published = datasets.load_dataset(**hub)
     except Exception as error:  # no network, no such split, a cache that is broken: datasets raises a dozen kinds
-        said = " ".join(str(error).split())[:120]
-        message = f"{hub['path']}: the hub's copy cannot be read ({said}); give a local file as problems.*.path"
-        raise ParamsError(message) from None
+        said = f"{hub['path']}: the hub's copy cannot be read ({brief(error)})"
+        raise ParamsError(f"{said}; give a local file as problems.*.path") from None
     return [(f"{hub['path']} {hub['split']} row {index}", row) for index, row in enumerate(published)]
 
 

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from stages.params import InputError, LoraParams
+from stages.params import InputError, LoraParams, brief
 
 
 class StudentError(InputError):
@@ -122,7 +122,5 @@ def _load(place: str | Path, key: str, load):
     try:
         return load()
     except Exception as error:  # transformers, huggingface_hub, safetensors and json each raise their own types here
-        reason = " ".join(str(error).split())[:300]
-        raise StudentError(
-            f"{key}: cannot load {str(place)!r} as a folder or hub id with safetensors: {reason}"
-        ) from error
+        said = f"cannot load {str(place)!r} as a folder or hub id with safetensors: {brief(error, 300)}"
+        raise StudentError(f"{key}: {said}") from error

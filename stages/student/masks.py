@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from stages.chain import Message, readable
-from stages.params import InputError
+from stages.params import InputError, brief
 
 # Some templates (Llama 3) write today's date into the system turn; a fixed one keeps the bytes equal on every day.
 _FIXED_DATE = "{%- macro strftime_now(format) -%}26 Jul 2024{%- endmacro %}"
@@ -62,7 +62,7 @@ class ChatText:
                 marked, chat_template=self._template, tokenize=False, add_generation_prompt=ask
             )
         except (JinjaError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-            raise self._refusal(f"refuses a conversation: {' '.join(str(error).split())}") from None
+            raise self._refusal(f"refuses a conversation: {brief(error, 300)}") from None
 
     def ids(self, text: str) -> list[int]:
         """Token ids of rendered text; the template's special tokens stand in it already."""

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stages.agent import Reply
-from stages.chain import Message
 from stages.ledger import Ledger, files_of
 from stages.params import InputError, Params
 from stages.problems.problem import TASKS, Problem
 from stages.record import call_line, canonical, system_name
+from stages.simulated import question_of, turn_of
 from stages.teacher import Stopped, Teacher
 
 FREE = ("simulated/", "local/")  # run on this machine
@@ -77,11 +77,11 @@ def estimate(
     by_question = {problem.question: problem for problem in problems}
     tasks = {task: _Left() for task in TASKS}
     for request in teacher.open:
-        problem = by_question[next(message["content"] for message in request["messages"] if message["role"] == "user")]
+        problem = by_question[question_of(request["messages"])]
         _, system = call_line(request, "", "")
         _expect(tasks[problem.task], problem, request, settings, seen[None if system is None else system_name(system)])
     total = len(problems) * settings.generate.samples
-    begun = sum(_turn(request["messages"]) > 0 for request in teacher.open)
+    begun = sum(turn_of(request["messages"]) > 0 for request in teacher.open)
     lines = [
         f"teacher  {teacher.model}",
         f"chains   {total:,}: {len(problems):,} problems x {settings.generate.samples} samples; "
@@ -89,11 +89,6 @@ def estimate(
         f"known    {teacher.hits:,} calls, which are free",
     ]
     return "\n".join(lines + _report(settings, tasks))
-
-
-def _turn(messages: list[Message]) -> int:
-    """Which turn of its chain a request asks for, from 0."""
-    return sum(message["role"] == "assistant" for message in messages)
 
 
 def _seen(settings: Params, ledger: Ledger, places: Iterable[Path]) -> dict[str | None, _Seen]:
@@ -105,7 +100,7 @@ def _seen(settings: Params, ledger: Ledger, places: Iterable[Path]) -> dict[str 
             if request is not None and request["model"] == settings.generate.teacher.model and request["messages"]:
                 question, sampling = canonical(request["messages"][0]), canonical(request["sampling"])
                 chain = (request["system"], question, request["sample"], sampling)
-                chains[chain][_turn(request["messages"])] = line.entry["response"]
+                chains[chain][turn_of(request["messages"])] = line.entry["response"]
     seen: dict[str | None, _Seen] = defaultdict(_Seen)
     for (system, *_), turns in chains.items():
         if "Finish" in canonical(turns[max(turns)]) or len(turns) >= settings.agent.max_steps:
@@ -119,7 +114,7 @@ def _seen(settings: Params, ledger: Ledger, places: Iterable[Path]) -> dict[str 
 
 def _expect(left: _Left, problem: Problem, request: dict, settings: Params, seen: _Seen) -> None:
     """Add what the chain of which this is the next request would still ask."""
-    now = _turn(request["messages"])
+    now = turn_of(request["messages"])
     left.chains += 1
     if seen.turns[now]:  # of the chains that came to this turn, how many had each later one
         left.bases[f"as {seen.chains:,} chains in the journal"] = None

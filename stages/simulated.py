@@ -29,16 +29,15 @@ class SimulatedTeacher:
 
     def next_text(self, messages: list[Message], seed: str, rates: ErrorRates) -> str:
         """The turn after `messages`: a reply to each question it knows, and to others that it does not know them."""
-        question = _question(messages)
+        question = question_of(messages)
         if question not in self.problems or not self.problems[question].solution:
             return 'Reasoning(thought="I know no solution of this problem.")'
         texts = self.turns(question, seed, rates)
-        taken = sum(message["role"] == "assistant" for message in messages)
-        return texts[min(taken, len(texts) - 1)]
+        return texts[min(turn_of(messages), len(texts) - 1)]
 
     def call(self, messages: list[Message], text: str) -> Call | None:
         """The turn as a native call; None for a text that is none, which is said as it is."""
-        problem = self.problems.get(_question(messages))
+        problem = self.problems.get(question_of(messages))
         try:
             return problem and parse(text, TOOLKITS[problem.toolkit].tools)
         except CallError:
@@ -48,8 +47,14 @@ class SimulatedTeacher:
         return errant_texts(self.problems[question], seed, rates)
 
 
-def _question(messages: list[Message]) -> str:
+def question_of(messages: list[Message]) -> str:
+    """The question of a conversation: its first user message."""
     return next(message["content"] for message in messages if message["role"] == "user")
+
+
+def turn_of(messages: list[Message]) -> int:
+    """Which turn of its chain comes after these messages, from 0."""
+    return sum(message["role"] == "assistant" for message in messages)
 
 
 def parameters(rates: ErrorRates) -> dict:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
@@ -16,13 +15,13 @@ from pathlib import Path
 
 from stages.agent import Reply
 from stages.ledger import Ledger, files_of
-from stages.params import InputError, Params
+from stages.params import Params, ProviderParams
 from stages.problems.problem import TASKS, Problem
+from stages.provider import OURS, imported_litellm, price_of, provider_of
 from stages.record import call_line, canonical, system_name
 from stages.simulated import question_of, turn_of
 from stages.teacher import Stopped, Teacher
 
-FREE = ("simulated/", "local/")  # run on this machine
 # Assumed of a task that the journal has no chains of:
 STEPS = 6  # calls of a chain whose problem has no reference solution; else one more than the solution, for a mistake
 CHARACTERS = 4  # a token of the prompt
@@ -150,7 +149,7 @@ def _report(settings: Params, tasks: dict[str, _Left]) -> list[str]:
     prompt = round(sum(left.prompt_tokens for left in tasks.values()))
     completion = round(sum(left.completion_tokens for left in tasks.values()))
     lines.append(f"asks     about {calls:,} calls: {prompt:,} prompt tokens, {completion:,} completion tokens")
-    cost, how = (0.0, "nothing to ask") if not calls else _cost(model, prompt, completion)
+    cost, how = (0.0, "nothing to ask") if not calls else _cost(model, runtime.teacher, prompt, completion)
     said = "unknown" if cost is None else f"about ${cost:,.{2 if cost >= 1 else 4}f}"
     lines.append(f"cost     {said}: {how}")
     if cost is not None and cost > runtime.budget_usd:
@@ -160,18 +159,14 @@ def _report(settings: Params, tasks: dict[str, _Left]) -> list[str]:
     return lines
 
 
-def _cost(model: str, prompt: int, completion: int) -> tuple[float | None, str]:
+def _cost(model: str, place: ProviderParams, prompt: int, completion: int) -> tuple[float | None, str]:
     """Dollars by litellm's price table, None where it has no price of the model; and where the figure comes from."""
-    if model.startswith(FREE):
+    if model.startswith(OURS):
         return 0.0, "it runs on this machine"
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # no download of a price list at import
-    import litellm
-
-    try:
-        litellm.get_llm_provider(model)
-    except litellm.exceptions.BadRequestError:
-        raise InputError(f"params.yaml: generate.teacher.model is {model!r}; litellm knows no such model") from None
-    price = litellm.model_cost.get(model) or litellm.model_cost.get(model.partition("/")[2]) or {}
+    litellm = imported_litellm()
+    if not place.deployments:  # else each has a model of its own, or this one where it is
+        provider_of(litellm, "generate.teacher.model", model, place.api_base)
+    price = price_of(litellm, model) or {}
     rates = price.get("input_cost_per_token"), price.get("output_cost_per_token")
     if None in rates:
         return None, f"litellm's price table has no price a token of {model}; its calls count as free in budget_usd"

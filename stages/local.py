@@ -16,7 +16,7 @@ from pathlib import Path
 from stages.chain import Message
 from stages.params import RuntimeParams, brief
 from stages.problems import sources
-from stages.provider import LOCAL
+from stages.provider import LOCAL, install
 from stages.student.decode import Turn, write_turns
 from stages.student.load import StudentError, load_student, pick_device
 from stages.student.masks import ChatText
@@ -183,8 +183,4 @@ def register(model: str, runtime: RuntimeParams) -> None:
             model_response.usage = litellm.Usage(read, written, read + written)
             return model_response
 
-    litellm.custom_provider_map = [
-        *(entry for entry in litellm.custom_provider_map if entry["provider"] + "/" != LOCAL),
-        {"provider": LOCAL.rstrip("/"), "custom_handler": Provider()},
-    ]
-    litellm.utils.custom_llm_setup()
+    install(litellm, LOCAL, Provider())

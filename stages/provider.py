@@ -16,7 +16,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from stages import wire
@@ -55,6 +55,42 @@ class ProviderError(Exception):
         self.cost_usd = cost_usd
 
 
+def imported_litellm():
+    """litellm, which downloads no price list when it is imported."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    import litellm
+
+    return litellm
+
+
+def provider_of(litellm, key: str, model: str, api_base: str | None) -> str:
+    """What litellm calls the provider of a model.
+
+    Raises:
+        TeacherError: it knows none; the message names the `key` of params.yaml.
+    """
+    try:
+        return litellm.get_llm_provider(model, api_base=api_base)[1]
+    except litellm.exceptions.BadRequestError:
+        raise TeacherError(
+            f"params.yaml: {key} is {model!r}; litellm knows no such model; write "
+            "provider/model, as groq/llama-3.3-70b-versatile (list: docs.litellm.ai/docs/providers)"
+        ) from None
+
+
+def price_of(litellm, model: str) -> dict | None:
+    """The model's entry in litellm's price table, None where it has none."""
+    return litellm.model_cost.get(model) or litellm.model_cost.get(model.partition("/")[2])
+
+
+def install(litellm, prefix: str, handler: object) -> None:
+    """Let litellm answer models of a prefix by a handler of ours; a later one replaces it."""
+    name = prefix.rstrip("/")
+    others = [entry for entry in litellm.custom_provider_map if entry["provider"] != name]
+    litellm.custom_provider_map = [*others, {"provider": name, "custom_handler": handler}]
+    litellm.utils.custom_llm_setup()
+
+
 class Provider:
     """`await provider.answer(request)` is one request, asked once, after `provider.open()`.
 
@@ -78,10 +114,7 @@ class Provider:
         """Import litellm and make it quiet; refuse a model or a missing key or header before the first call."""
         if self._request is not None:
             return
-        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # no download of a price list at import
-        import litellm
-
-        self._litellm = litellm
+        litellm = self._litellm = imported_litellm()
         litellm.telemetry = False
         litellm.suppress_debug_info = True
         for name in ("LiteLLM", "LiteLLM Router"):
@@ -97,7 +130,6 @@ class Provider:
             given = self.place.deployments or (DeploymentParams(self.place.api_base),)
             headers = self._headers()
             places = [self._parameters(index, deployment, headers) for index, deployment in enumerate(given)]
-            self._say_unpriced(dict.fromkeys(place["model"] for place in places))
             if len(places) == 1:
                 self._request = partial(litellm.acompletion, **places[0])
             else:
@@ -121,13 +153,7 @@ class Provider:
         litellm, model, key, place = self._litellm, self.model, "generate.teacher.model", {}
         if deployment.model is not None:
             model, key = deployment.model, f"runtime.teacher.deployments[{index}].model"
-        try:
-            litellm.get_llm_provider(model, api_base=deployment.api_base)
-        except litellm.exceptions.BadRequestError:
-            raise TeacherError(
-                f"params.yaml: {key} is {model!r}; litellm knows no such model; write "
-                "provider/model, as groq/llama-3.3-70b-versatile (list: docs.litellm.ai/docs/providers)"
-            ) from None
+        provider = provider_of(litellm, key, model, deployment.api_base)
         if self.form == "tools":
             place |= wire.parameters(litellm, model)
         if deployment.api_base is not None:
@@ -146,22 +172,20 @@ class Provider:
                 place["api_key"] = "none"  # a local server takes any, but the client wants one
         if headers:
             place["extra_headers"] = headers
+        self._say_unpriced(model, provider)
         return {"model": model, **place}
 
-    def _say_unpriced(self, models: Iterable[str]) -> None:
-        for model in models:
-            price = self._litellm.model_cost.get(model) or self._litellm.model_cost.get(model.partition("/")[2])
-            if price is None:
-                print(
-                    f"generate: litellm knows no price of {model}: its calls count as free, "
-                    "and runtime.max_new_calls is the only cap",
-                    file=sys.stderr,
-                )
-                # Said to be free, so that litellm does not search its whole price list for it at every call: 0.4 ms.
-                provider = self._litellm.get_llm_provider(model, api_base=self.place.api_base)[1]
-                self._litellm.register_model(
-                    {model: dict.fromkeys(FREE, 0.0) | {"litellm_provider": provider, "mode": "chat"}}
-                )
+    def _say_unpriced(self, model: str, provider: str) -> None:
+        if price_of(self._litellm, model) is None:
+            print(
+                f"generate: litellm knows no price of {model}: its calls count as free, "
+                "and runtime.max_new_calls is the only cap",
+                file=sys.stderr,
+            )
+            # Said to be free, so that litellm does not search its whole price list for it at every call: 0.4 ms.
+            self._litellm.register_model(
+                {model: dict.fromkeys(FREE, 0.0) | {"litellm_provider": provider, "mode": "chat"}}
+            )
 
     def _open_router(self, places: list[dict], weights: list[float]) -> None:
         names = [f"deployment {index}" for index in range(len(places))]

@@ -13,11 +13,10 @@ from stages.chain import Call, Message
 from stages.errors import VERSION, errant_texts
 from stages.params import ErrorRates
 from stages.problems.problem import Problem
+from stages.provider import SIMULATED, install
 from stages.tools import TOOLKITS
 from stages.tools.calls import CallError, parse
 from stages.wire import native_call
-
-NAME = "simulated"
 
 
 class SimulatedTeacher:
@@ -98,8 +97,4 @@ def register(problems: list[Problem]) -> None:
             model_response.usage = litellm.Usage(prompt, completion, prompt + completion)
             return model_response
 
-    litellm.custom_provider_map = [
-        *(entry for entry in litellm.custom_provider_map if entry["provider"] != NAME),
-        {"provider": NAME, "custom_handler": Provider()},
-    ]
-    litellm.utils.custom_llm_setup()
+    install(litellm, SIMULATED, Provider())

@@ -110,6 +110,25 @@ def test_dollars_are_litellms_prices(project, estimated):
     assert "limit    the run would stop at runtime.budget_usd = 0.001" in said
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    api_base: null", "    api_base: https://api.deepseek.com/v1"),
+        ("    deployments: []", "    deployments: [{model: openai/test, api_base: 'http://127.0.0.1:9/v1'}]"),
+    ],
+)
+def test_a_model_that_litellm_knows_by_its_place_is_estimated(project, estimated, old, new):
+    project.edit("model: openai/test", "model: ours/unpriced-too")
+    project.edit(old, new)
+    assert "cost     unknown: litellm's price table has no price a token of ours/unpriced-too" in estimated()
+
+
+def test_a_model_that_does_not_exist_is_refused(project, estimated):
+    project.edit("model: openai/test", "model: nonsense/test")
+    with pytest.raises(InputError, match="generate.teacher.model is 'nonsense/test'; litellm knows no such model"):
+        estimated()
+
+
 def test_one_sample_foretells_three(project, estimated):
     project.edit("model: openai/test", "model: simulated/teacher")
     project.edit("samples: 3", "samples: 1")

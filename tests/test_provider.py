@@ -192,6 +192,18 @@ def test_each_place_has_its_own_key_and_name_of_the_model(tmp_path, monkeypatch)
     assert asked.hits == 40  # where they were made is no part of them
 
 
+def test_a_model_without_a_price_is_known_by_the_place_that_serves_it(tmp_path, monkeypatch, capfd):
+    """litellm tells by the host that DeepSeek is asked; a proxy stands here for the way there."""
+    with Provider(lambda request: "x") as provider:
+        monkeypatch.setenv("HTTP_PROXY", provider.url.removesuffix("/v1"))
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.setenv("DEEPSEEK_API_KEY", KEY)
+        _, [reply] = ask(tmp_path, places(DeploymentParams("http://api.deepseek.com/v1"), model="ours/unpriced"))
+        assert reply.text == "x" and [request["model"] for request in provider.seen] == ["ours/unpriced"]
+        assert provider.headers[0]["host"] == "api.deepseek.com"
+    assert capfd.readouterr().err.count("litellm knows no price of ours/unpriced: ") == 1
+
+
 def test_what_several_places_cost_is_counted(tmp_path):
     with Provider(lambda request: completion("x", model="gpt-4o-mini")) as one:
         chosen = places(DeploymentParams(one.url), DeploymentParams(one.url), model="openai/gpt-4o-mini")

@@ -6,7 +6,7 @@ Soft checks only: they point at luck (a guessed operand, a result nobody used) a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 from stages.chain import Step, Value
@@ -36,6 +36,16 @@ WORDS = {
     "thousand": Fraction(1000),
 }
 
+# What a stated n may be used as, the plain number first: n% is n/100, 1 - n/100, 1 + n/100, 100 - n or 100 + n.
+READINGS: tuple[Callable[[Fraction], Fraction], ...] = (
+    lambda n: n,
+    lambda n: n / 100,
+    lambda n: 1 - n / 100,
+    lambda n: 1 + n / 100,
+    lambda n: 100 - n,
+    lambda n: 100 + n,
+)
+
 
 def numbers_in(text: str) -> list[Fraction]:
     """The numerals of a text, thousands separators dropped: `1,200 at 0.5` gives 1200 and 1/2."""
@@ -54,9 +64,7 @@ def question_numbers(question: str) -> set[Fraction]:
 
 
 def _meanings(value: Fraction) -> set[Fraction]:
-    hundredth = value / 100
-    inverse = {1 / value} if value else set()
-    return {value, hundredth, 1 - hundredth, 1 + hundredth, 100 - value, 100 + value} | inverse
+    return {reading(value) for reading in READINGS} | ({1 / value} if value else set())
 
 
 def operands(step: Step) -> list[Fraction]:

@@ -11,26 +11,17 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from fractions import Fraction
 
 from stages.chain import Call, Step, Value, number_text
-from stages.grounding import CONSTANTS, FRACTION, numbers_grounded, numbers_in, operands, result_number
+from stages.grounding import CONSTANTS, FRACTION, READINGS, numbers_grounded, numbers_in, operands, result_number
 from stages.tools import TOOLKITS
 from stages.tools.calls import number
 from stages.tools.tool import ToolError
 
 SMALLEST = 5  # smaller ones stay: 2, 3 and 4 are as often a constant (halves, weeks) as a number of the question
 _NUMERAL = re.compile(r"[0-9]{1,30}(?:\.[0-9]{1,30})?")
-_READINGS: tuple[Callable[[Fraction], Fraction], ...] = (
-    lambda n: n,
-    lambda n: n / 100,
-    lambda n: 1 - n / 100,
-    lambda n: 1 + n / 100,
-    lambda n: 100 - n,
-    lambda n: 100 + n,
-)
-
 _FIXED = (("Round", "digits"), ("SolveLinear", "unknown"))
 
 
@@ -107,7 +98,7 @@ def _drawn(value: Fraction, draw: dict[Fraction, Fraction], earlier: list[tuple[
     for before, now in reversed(earlier):
         if value and abs(before) == abs(value):
             return now * (value / before)
-    for reading in _READINGS:
+    for reading in READINGS:
         for before, now in draw.items():
             if reading(before) == abs(value) and (value not in CONSTANTS or abs(value) == before):
                 return reading(now) * sign

@@ -7,6 +7,7 @@ work, and the answer is what the tools found. Teacher and students are judged by
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from fractions import Fraction
 
 from stages.chain import Chain, Step
@@ -27,25 +28,30 @@ def verdict(chain: Chain, tolerance: float, agrees: bool = True) -> dict:
     here: it takes a problem's other chains (stages/perturb.py).
     """
     replayed, state = replay(chain)
-    worked = [step for step in replayed if not step.error and step.call.tool not in ("Reasoning", "Finish")]
+    made = worked(replayed)
     allowed = Fraction(str(tolerance))
     right = equal(chain.answer, chain.gold, chain.task, allowed) if chain.answer else False
     checks = {
         "finished": chain.stop == "finish",
         "reproduced": agrees and _reproduced(chain, replayed),
-        "called": bool(worked),
+        "called": bool(made),
         "answer_right": right is True,
-        "grounded": bool(chain.answer) and _grounded(chain, worked, state, allowed),
+        "grounded": bool(chain.answer) and _grounded(chain, made, state, allowed),
         "valid_calls": not any(step.error for step in chain.steps),
-        "not_repeated": len({(step.call.text(), step.result) for step in worked}) == len(worked),
-        "results_used": _results_used(chain, worked, state),
-        "numbers_grounded": state is not None or numbers_grounded(chain.question, worked),
-        "question_numbers_used": state is not None or question_numbers_used(chain.question, worked),
+        "not_repeated": len({(step.call.text(), step.result) for step in made}) == len(made),
+        "results_used": _results_used(chain, made, state),
+        "numbers_grounded": state is not None or numbers_grounded(chain.question, made),
+        "question_numbers_used": state is not None or question_numbers_used(chain.question, made),
     }
     failure = _failure(chain, checks, right)
     word = {"": "correct", "undecided": "undecided"}.get(failure, "incorrect")
     row = {"chain_id": chain.chain_id, "problem_id": chain.problem_id, "verdict": word, "failure": failure}
     return {**row, **checks, "perturbation": ""}
+
+
+def worked(steps: Iterable[Step]) -> list[Step]:
+    """The steps whose call did work: a tool took it, and it was neither a thought nor the answer."""
+    return [step for step in steps if not step.error and step.call.tool not in ("Reasoning", "Finish")]
 
 
 def replay(chain: Chain) -> tuple[list[Step], object]:

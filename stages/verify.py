@@ -15,7 +15,7 @@ from stages.perturb import agreement, outputs
 from stages.problems.answers import canonical_number
 from stages.problems.problem import TASKS
 from stages.tools import TOOLKITS
-from stages.verdict import verdict
+from stages.verdict import verdict, worked
 
 CHAINS, VERDICTS, METRICS = "data/chains.jsonl", "data/verdicts.jsonl", "metrics/verify.json"
 
@@ -47,9 +47,8 @@ def _perturb(chains: list[Chain], made: list[dict], redraws: int) -> None:
     given = defaultdict(list)
     for chain, row in zip(chains, made, strict=True):
         if chain.toolkit == "arithmetic" and row["answer_right"] and row["reproduced"]:
-            worked = [step for step in chain.steps if not step.error and step.call.tool not in ("Reasoning", "Finish")]
             answer = canonical_number(chain.answer)
-            given[chain.problem_id].append((row, outputs(chain.question, worked, answer, redraws)))
+            given[chain.problem_id].append((row, outputs(chain.question, worked(chain.steps), answer, redraws)))
     for pairs in given.values():
         for (row, _), word in zip(pairs, agreement([numbers for _, numbers in pairs]), strict=True):
             row["perturbation"] = word

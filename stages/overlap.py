@@ -70,6 +70,11 @@ def dropped(reasons: dict[str, str], settings: PairParams) -> set[str]:
     return {name for name, why in reasons.items() if why == NGRAMS or settings.other_numbers == "drop"}
 
 
+def tested(settings: Params) -> list[Problem]:
+    """All problems that students are tested on, for choosing settings too."""
+    return [problem for use in TESTED for problem in load(use, settings.problems)]
+
+
 def untested(problems: list[Problem], settings: Params) -> list[Problem]:
     """The problems to ask a teacher about: none that is too close to a tested one, so that nothing learns from it.
 
@@ -78,8 +83,7 @@ def untested(problems: list[Problem], settings: Params) -> list[Problem]:
     own = [(p.id, p.source, p.question) for p in problems if not p.source.startswith("builtin/")]
     if not own:
         return problems
-    tested = [problem for use in TESTED for problem in load(use, settings.problems)]
-    out = dropped(contaminated(own, tested, settings.pair), settings.pair)
+    out = dropped(contaminated(own, tested(settings), settings.pair), settings.pair)
     return [problem for problem in problems if problem.id not in out]
 
 

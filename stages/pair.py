@@ -22,7 +22,7 @@ from pathlib import Path
 
 from stages import params, schema
 from stages.chain import Message
-from stages.overlap import NGRAMS, OTHER_NUMBERS, TESTED, contaminated
+from stages.overlap import NGRAMS, OTHER_NUMBERS, contaminated, tested
 from stages.overlap import dropped as left_out
 from stages.params import InputError, PairParams, Params
 from stages.problems.problem import TASKS
@@ -242,12 +242,11 @@ def closeness(chains: list[dict], settings: Params) -> tuple[set[str], dict]:
 
     Of all training problems, as generate has left some out and so made no chains of them.
     """
-    tested = [problem for use in TESTED for problem in load(use, settings.problems)]
     train = {row["problem_id"]: (row["source"], row["question"]) for row in chains}
     for problem in load("train", settings.problems):
         if not problem.source.startswith("builtin/"):
             train[problem.id] = problem.source, problem.question
-    reasons = contaminated([(name, *said) for name, said in train.items()], tested, settings.pair)
+    reasons = contaminated([(name, *said) for name, said in train.items()], tested(settings), settings.pair)
     out, counted = left_out(reasons, settings.pair), Counter(reasons.values())
     return out, {"contamination": len(out), "too_close": {why: counted[why] for why in (NGRAMS, OTHER_NUMBERS)}}
 

@@ -450,17 +450,16 @@ def test_a_file_that_dvc_does_not_watch_is_said(folder, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_a_problem_file_that_dvc_does_not_watch_is_said_for_each_stage_that_reads_it(folder, capsys):
+@pytest.mark.parametrize(("use", "stages"), [("dev", "generate and pair and eval"), ("train", "generate and pair")])
+def test_a_problem_file_that_dvc_does_not_watch_is_said_for_each_stage_that_reads_it(folder, capsys, use, stages):
     shutil.copyfile(ROOT / "dvc.yaml", "dvc.yaml")
-    folder.edit("  dev:\n", "  dev:\n  - {source: jsonl, path: own/dev.jsonl}\n")
+    folder.edit(f"  {use}:\n", f"  {use}:\n  - {{source: jsonl, path: own/mine.jsonl}}\n")
     Path("own").mkdir()
-    Path("own/dev.jsonl").write_text(json.dumps(PROBLEM) + "\n")
-    sources.load("dev", load().problems)
-    assert (
-        "problems.dev[0].path: own/dev.jsonl is no dep of generate and pair and eval in dvc.yaml"
-        in capsys.readouterr().err
-    )
+    Path("own/mine.jsonl").write_text(json.dumps(PROBLEM) + "\n")
+    sources.load(use, load().problems)
+    said = f"problems.{use}[0].path: own/mine.jsonl is no dep of {stages} in dvc.yaml, "
+    assert said in capsys.readouterr().err
     text = Path("dvc.yaml").read_text()
     Path("dvc.yaml").write_text(text.replace("    deps:\n", "    deps:\n    - own\n"))
-    sources.load("dev", load().problems)
+    sources.load(use, load().problems)
     assert capsys.readouterr().err == ""

@@ -29,7 +29,7 @@ from stages.problems.problem import Problem, drawn, folded, text_key
 from stages.problems.redraw import redrawn
 
 USES = ("train", "dev", "heldout", "ood")
-READERS = {"train": ("generate",), **dict.fromkeys(("dev", "heldout", "ood"), ("generate", "pair", "eval"))}
+READERS = {"train": ("generate", "pair"), **dict.fromkeys(("dev", "heldout", "ood"), ("generate", "pair", "eval"))}
 BUILTIN = ("builtin/math", "builtin/logic")
 # Published sets: the module that reads each, and its keys beside path, n and seed with what they take.
 PUBLISHED = {

@@ -190,14 +190,20 @@ def test_the_published_solutions_verify():
 
 @pytest.mark.shared_data
 def test_chains_of_real_solutions_are_right_where_their_publishers_say_so():
-    solutions = list(model_solutions.read(shared("gsm8k_model_solutions/even_0000-0658.jsonl")))
-    assert len(solutions) == 330 * 4
-    for solution in solutions:
-        row = verdict(solution.chain, 0.0)
-        assert row["answer_right"] is solution.is_correct
-        assert solution.is_correct or row["verdict"] != "correct"
-        right = equal(solution.chain.answer, solution.problem.gold, "math") if solution.chain.answer else False
-        assert right is solution.is_correct
+    path = shared("gsm8k_model_solutions/even_0000-0658.jsonl")
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    right = [row[model]["is_correct"] for row in rows for model in model_solutions.MODELS]
+    assert len(right) == 330 * 4
+    for one, is_correct in zip(model_solutions.read(path), right, strict=True):
+        chain = chain_of(one)
+        row = verdict(chain, 0.0)
+        assert row["answer_right"] is is_correct
+        assert is_correct or row["verdict"] != "correct"
+        assert (equal(chain.answer, one.problem.gold, "math") if chain.answer else False) is is_correct
+
+
+def chain_of(one):
+    return model_solutions.chain(one.problem, one.text, one.model)
 
 
 def models_file(tmp_path, solution):
@@ -226,11 +232,12 @@ def models_file(tmp_path, solution):
 def test_a_model_solution_is_judged_like_a_chain(tmp_path, solution, failure):
     made = models_file(tmp_path, solution)
     assert [one.model for one in made] == list(model_solutions.MODELS)
-    assert {verdict(one.chain, 0.0)["failure"] for one in made} == {failure}
+    assert {verdict(chain_of(one), 0.0)["failure"] for one in made} == {failure}
 
 
-def test_a_row_without_a_model_is_named(tmp_path):
+@pytest.mark.parametrize("solution", [{}, {"solution": 5}, {"solution": None}, "A: 6"])
+def test_a_row_without_a_models_text_is_named(tmp_path, solution):
     path = tmp_path / "models.jsonl"
-    path.write_text(json.dumps({"question": "q", "ground_truth": "A: 6", "6b_finetuning": {}}) + "\n")
+    path.write_text(json.dumps({"question": "q", "ground_truth": "A: 6", "6b_finetuning": solution}) + "\n")
     with pytest.raises(JsonlError, match=r"models\.jsonl line 1: no model solution as GSM8K publishes them"):
         list(model_solutions.read(path))

@@ -25,13 +25,11 @@ ANSWER = "A: "  # starts the last line of a solution that was not cut
 
 @dataclass(frozen=True)
 class Solution:
-    """A model's text and the chain made of it, and whether the publishers call its answer right."""
+    """What a model wrote for a problem."""
 
     problem: Problem
     model: str
     text: str
-    is_correct: bool
-    chain: Chain
 
 
 def read(path: Path) -> Iterator[Solution]:
@@ -45,8 +43,10 @@ def read(path: Path) -> Iterator[Solution]:
             published = {"question": row["question"], "answer": row["ground_truth"]}
             problem = gsm8k.problem(f"gsm8k_models/{number_:06d}", where, published)
             for model in MODELS:
-                answer, right = row[model]["solution"], row[model]["is_correct"]
-                yield Solution(problem, model, answer, right, chain(problem, answer, model))
+                text = row[model]["solution"]
+                if not isinstance(text, str):
+                    raise TypeError("a solution is no text")
+                yield Solution(problem, model, text)
         except (KeyError, TypeError, AttributeError) as error:
             raise JsonlError(f"{where}: no model solution as GSM8K publishes them ({error})") from None
 

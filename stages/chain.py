@@ -12,6 +12,8 @@ import json
 from dataclasses import dataclass
 from fractions import Fraction
 
+from stages.files import to_bytes
+
 Value = Fraction | str | tuple  # tuple: a list argument, of Values
 Message = dict  # {"role": ..., "content": ...}, texts; on its way to a provider also tool_calls or tool_call_id
 
@@ -132,7 +134,7 @@ class Chain:
     def chain_id(self) -> str:
         """Problem, sample and 8 hex digits of the teacher and content: equal chains of one sample share it."""
         content = json.dumps([self.teacher, self.sample, [step.text for step in self.steps]], ensure_ascii=False)
-        digest = hashlib.sha256(content.encode("utf-8", "backslashreplace")).hexdigest()
+        digest = hashlib.sha256(to_bytes(content)).hexdigest()
         return f"{self.problem_id}#{self.sample}-{digest[:8]}"
 
     def messages(self) -> list[Message]:

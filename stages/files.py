@@ -15,10 +15,13 @@ class FileError(InputError):
     """A file cannot be written; the old one, if there was one, is as it was."""
 
 
-def replace_file(path: str | Path, content: str | Iterable[bytes]) -> None:
-    """Write a text as UTF-8, or bytes part by part; a crash or a full disk leaves the old file whole.
+def to_bytes(text: str) -> bytes:
+    """UTF-8; half a surrogate pair, which that cannot hold, becomes `\\udxxx`: JSON reads it back as it was."""
+    return text.encode("utf-8", "backslashreplace")
 
-    Half a surrogate pair, which UTF-8 cannot hold, is written as `\\udxxx`: inside JSON that reads back as it was.
+
+def replace_file(path: str | Path, content: str | Iterable[bytes]) -> None:
+    """Write a text by `to_bytes`, or bytes part by part; a crash or a full disk leaves the old file whole.
 
     Raises:
         FileError: the folder or the disk does not take the file.
@@ -28,7 +31,7 @@ def replace_file(path: str | Path, content: str | Iterable[bytes]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(beside, "wb") as file:
-            file.writelines([content.encode("utf-8", "backslashreplace")] if isinstance(content, str) else content)
+            file.writelines([to_bytes(content)] if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)

@@ -20,10 +20,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from stages.files import replace_file, sync_folder
+from stages.files import replace_file, sync_folder, to_bytes
 from stages.ledger import SYSTEMS, Call, Ledger, fault_of, files_of
 from stages.params import InputError
-from stages.record import call_line, canonical, lines_of, system_line, system_name, to_bytes
+from stages.record import call_line, canonical, lines_of, system_line, system_name
 
 SEEDED = -1  # the version of a call that came from a snapshot
 BATCH = 10_000  # lines of a snapshot that are written at a time

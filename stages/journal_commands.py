@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages.files import replace_file, sync_folder
+from stages.files import replace_file, sync_folder, to_bytes
 from stages.journal import Journal, journal_folder
 from stages.ledger import MERGED, SYSTEMS, Fault, Ledger, files_of
 from stages.params import InputError, printable
-from stages.record import canonical, lines_of, system_line, to_bytes
+from stages.record import canonical, lines_of, system_line
 
 NAMED = 20  # bad lines, and finished versions, that are named one by one
 FIRST = f"{0:016x}"  # a shard that begins so is read before all others

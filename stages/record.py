@@ -16,6 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from stages.files import to_bytes
+
 _ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 WITH_SYSTEM = "with system"  # the tools of a request whose line names them together with its system message
@@ -24,11 +26,6 @@ WITH_SYSTEM = "with system"  # the tools of a request whose line names them toge
 def canonical(value: object) -> str:
     """The one JSON text of a value: keys sorted, no spaces, no NaN."""
     return _ENCODE(value)
-
-
-def to_bytes(text: str) -> bytes:
-    """UTF-8; half a surrogate pair becomes `\\udxxx`, which JSON reads back as it was."""
-    return text.encode("utf-8", "backslashreplace")
 
 
 def request_key(request: dict) -> str:

@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 
 from stages.chain import FAILURES, STEP_FAILURES, STOPS
-from stages.files import replace_file
+from stages.files import replace_file, to_bytes
 from stages.params import InputError, brief, printable
 from stages.problems.problem import TASKS
 
@@ -228,7 +228,7 @@ def write(path: str | Path, rows: list[dict], door: str) -> None:
     ordered = ({name: _ordered(row[name], kind) for name, kind in columns.items()} for row in rows)
     # Line by line: the text of 100,000 chains is 0.4 GB, and its bytes as much again.
     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in ordered)
-    replace_file(path, (line.encode("utf-8", "backslashreplace") for line in lines))
+    replace_file(path, map(to_bytes, lines))
 
 
 def json_row(line: str) -> dict:

@@ -20,7 +20,7 @@ from stages.chain import Call, Message, Step, Value, number_text, readable, turn
 from stages.params import InputError
 from stages.tools import TOOLKITS
 from stages.tools.calls import MAX_LENGTH, CallError, parse
-from stages.tools.json_calls import call_text, parse_json
+from stages.tools.json_calls import call_text, parse_json, refuse_constant
 from stages.tools.tool import Tool
 
 NOT_RUN = "Not run: one call a turn, and the first was taken. Make this one again if it is still needed."
@@ -156,13 +156,9 @@ def _sendable(call: dict) -> dict:
 def _read(arguments: str, **how) -> object:
     """The JSON value; None where the text is no JSON."""
     try:
-        return json.loads(arguments, parse_constant=_refuse, **how)
+        return json.loads(arguments, parse_constant=refuse_constant, **how)
     except (ValueError, RecursionError):
         return None
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON number")
 
 
 def calls_of(message: object) -> tuple[dict[str, str], ...]:

@@ -78,7 +78,7 @@ def _pairs(arguments_json: str, tools: dict[str, Tool]) -> _Pairs:
             object_pairs_hook=_Pairs,
             parse_int=_Numeral,
             parse_float=_Numeral,
-            parse_constant=_refuse,
+            parse_constant=refuse_constant,
         )
     except (ValueError, RecursionError):
         pairs = None
@@ -103,7 +103,8 @@ def _value(written: object, kind: str) -> Value:
     return written
 
 
-def _refuse(constant: str) -> None:
+def refuse_constant(constant: str) -> None:
+    """For `json.loads`, which would take NaN and Infinity."""
     raise ValueError(f"{constant} is no JSON number")
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from stages.agent import Reply
 from stages.ledger import Ledger, files_of
+from stages.limits import TOKENS_A_CHARACTER, characters
 from stages.params import Params, ProviderParams
 from stages.problems.problem import TASKS, Problem
 from stages.provider import OURS, imported_litellm, price_of, provider_of
@@ -24,7 +25,6 @@ from stages.teacher import Stopped, Teacher
 
 # Assumed of a task that the journal has no chains of:
 STEPS = 6  # calls of a chain whose problem has no reference solution; else one more than the solution, for a mistake
-CHARACTERS = 4  # a token of the prompt
 TURN, RESULT = 40, 15  # tokens of what the model writes in a turn, and of what the tool answers
 
 
@@ -123,13 +123,12 @@ def _expect(left: _Left, problem: Problem, request: dict, settings: Params, seen
                 left.prompt_tokens += seen.prompt_tokens[turn] / seen.turns[now]
                 left.completion_tokens += seen.completion_tokens[turn] / seen.turns[now]
         return
-    assumed = f"assumed: the solution's calls + 1, or {STEPS}; {CHARACTERS} characters a token; {TURN} tokens a turn"
-    left.bases[assumed] = None
+    of_token = f"{1 / TOKENS_A_CHARACTER:g} characters a token"
+    left.bases[f"assumed: the solution's calls + 1, or {STEPS}; {of_token}; {TURN} tokens a turn"] = None
     steps = min(len(problem.solution) + 1 if problem.solution else STEPS, settings.agent.max_steps)
     written = min(TURN, settings.generate.teacher.max_tokens)
-    read = sum(len(message["content"] or "") for message in request["messages"]) / CHARACTERS
-    if request["tools"]:
-        read += len(canonical(request["tools"])) / CHARACTERS
+    tools = len(canonical(request["tools"])) if request["tools"] else 0
+    read = (characters(request["messages"]) + tools) * TOKENS_A_CHARACTER
     for later in range(max(1, steps - now)):
         left.calls += 1
         left.prompt_tokens += read + later * (written + RESULT)

@@ -71,16 +71,17 @@ class Limits:
         if self._tokens is None or not reply.prompt_tokens:
             return
         self._tokens.correct(reply.prompt_tokens + reply.completion_tokens - expected)
-        self._characters += _characters(messages)
+        self._characters += characters(messages)
         self._prompt_tokens += reply.prompt_tokens
         self._answers += 1
         self._completion_tokens += reply.completion_tokens
 
     def _expected(self, messages: list[dict]) -> float:
         """Prompt and completion by the answers so far. litellm's counter takes milliseconds a prompt, this none."""
-        of_prompt = _characters(messages) * self._prompt_tokens / self._characters
+        of_prompt = characters(messages) * self._prompt_tokens / self._characters
         return of_prompt + self._completion_tokens / self._answers
 
 
-def _characters(messages: list[dict]) -> int:
+def characters(messages: list[dict]) -> int:
+    """Of the texts alone: what a provider's form of a conversation adds, its first answers say."""
     return sum(len(message["content"] or "") for message in messages)

@@ -43,6 +43,7 @@ from stages.problems.problem import Problem, text_key
 from stages.problems.reference import confirmed
 from stages.problems.sources import check_keys, say_unwatched
 from stages.prompt import prompt_messages
+from stages.provider import MOST_TOKENS
 from stages.tools import TOOLKITS
 from stages.tools.calls import number
 from stages.tools.run import run_call
@@ -51,7 +52,6 @@ from stages.tools.tool import Tool
 SOURCES = ("messages", "gsm8k_model_solutions")
 UNNAMED = "imported"  # the teacher of a chain that names none
 NOTHING = "(empty)"  # the result of a tool that said nothing
-MOST_TOKENS = 10**9
 
 
 class Known:

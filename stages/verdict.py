@@ -13,11 +13,11 @@ from fractions import Fraction
 from stages.chain import Chain, Step
 from stages.grounding import numbers_grounded, question_numbers_used, results_used
 from stages.problems.answers import canonical_number, equal
+from stages.problems.problem import LABELS
 from stages.tools import TOOLKITS
 from stages.tools.run import run_call
 from stages.tools.tool import ToolError
 
-LABELS = ("True", "False", "Unknown")
 _OPTION = re.compile("[A-Z]")  # gold of a question with lettered options
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from stages.chain import Call, Chain
 
 TASKS = ("math", "logic")
+LABELS = ("True", "False", "Unknown")  # gold of a question whether something follows
 
 
 @dataclass(frozen=True)

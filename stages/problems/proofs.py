@@ -11,8 +11,6 @@ from stages.tools.deduction import Deduction, open_theory
 from stages.tools.tool import ToolError
 from stages.tools.vocabulary import Literal
 
-LABELS = ("True", "False", "Unknown")
-
 
 def proof(question: str, gold: str, chain: list[str] | None = None) -> tuple[tuple[Call, ...], str]:
     """The calls to gold, ended by Check and Finish, and ""; or no call, and why there is none.

@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from stages.problems.options import asked, label
-from stages.problems.problem import Problem
-from stages.problems.proofs import LABELS, proof
+from stages.problems.problem import LABELS, Problem
+from stages.problems.proofs import proof
 from stages.problems.published import rows
 
 # No commit of this copy could be looked up, so it is not pinned: `main` is what the hub has on the day.

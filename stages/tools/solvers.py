@@ -110,9 +110,6 @@ def _same_notation(texts: list[str]) -> bool | None:
 
 
 # name -> (the module that the first call imports beforehand, the function)
-
-
-# name -> (the module that the first call imports beforehand, the function)
 FUNCTIONS: dict[str, tuple[str, Callable]] = {
     "entails": ("z3", _entails),
     "same_notation": ("math_verify", _same_notation),

@@ -13,17 +13,17 @@ import json
 import os
 import select
 import signal
-import struct
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
+from stages.tools.solvers import HEAD
+
 RECYCLE = 500  # calls; a solver's leaks stay small
 START_SECONDS = 60.0  # for a process and the imports of its first call
 MAX_REPLY = 1_000_000  # bytes
-HEAD = struct.Struct("!I")
 PROGRAM = Path(__file__).with_name("solvers.py")
 
 

@@ -54,13 +54,22 @@ def project_params():
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A folder in which generate runs, with a key and no journal elsewhere."""
-    from projects import KEY, Project
+def environment(monkeypatch):
+    """One key and no other, no journal elsewhere, and back-offs that take no time."""
+    from projects import KEY
 
-    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.endswith("_API_KEY")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.delenv("STEPCALL_JOURNAL", raising=False)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     monkeypatch.setattr("stages.teacher.FIRST_WAIT_S", 0.01)
-    yield Project(tmp_path)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, environment):
+    """A folder in which generate runs."""
+    from projects import Project
+
+    monkeypatch.chdir(tmp_path)
+    return Project(tmp_path)

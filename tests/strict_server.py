@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from provider import Provider, completion, error
-from test_teacher import settings
+from teachers import settings
 
 from stages import wire
 from stages.agent import solve

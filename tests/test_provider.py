@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 
 import pytest
+from projects import KEY
 from provider import Fault, Provider, completion, error
-from test_teacher import KEY, MESSAGES, ask, settings
+from teachers import MESSAGES, ask, settings
 
-from stages import teacher
 from stages.agent import Reply
 from stages.journal import Journal
 from stages.params import DeploymentParams, Params
@@ -19,13 +18,7 @@ from stages.teacher import Teacher
 
 DEAD = "http://127.0.0.1:9/v1"
 
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    for name in [name for name in os.environ if name.endswith("_API_KEY")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setattr(teacher, "FIRST_WAIT_S", 0.01)
+pytestmark = pytest.mark.usefixtures("environment")
 
 
 def places(*given: DeploymentParams, model: str = "openai/test", **changes: object) -> Params:

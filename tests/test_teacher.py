@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from projects import KEY
 from provider import Fault, Provider, completion, error
+from teachers import MESSAGES, ask, settings
 
 from stages import params, simulated, teacher
 from stages.agent import Reply
@@ -21,46 +22,7 @@ from stages.problems import sources
 from stages.provider import ProviderError, TeacherError
 from stages.teacher import Stopped, Teacher
 
-MESSAGES = [{"role": "system", "content": "Solve it."}, {"role": "user", "content": "1 + 2?"}]
-KEY = "sk-test-0123456789"
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    for name in [name for name in os.environ if name.endswith("_API_KEY")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setattr(teacher, "FIRST_WAIT_S", 0.01)
-
-
-def settings(model: str = "openai/test", url: str | None = None, **changes: object) -> params.Params:
-    """tests/small.yaml with another teacher; `changes` go to the teacher's or the runtime's parameters."""
-    small = params.load(ROOT / "tests" / "small.yaml")
-    names = {field.name for field in dataclasses.fields(params.TeacherParams)}
-    of_teacher = {"model": model} | {name: value for name, value in changes.items() if name in names}
-    of_place = {field.name for field in dataclasses.fields(params.ProviderParams)}
-    place = {"api_base": url} | {name: value for name, value in changes.items() if name in of_place}
-    of_runtime = {name: value for name, value in changes.items() if name not in names | of_place}
-    of_runtime["teacher"] = dataclasses.replace(small.runtime.teacher, **place)
-    return dataclasses.replace(
-        small,
-        generate=dataclasses.replace(small.generate, teacher=dataclasses.replace(small.generate.teacher, **of_teacher)),
-        runtime=dataclasses.replace(small.runtime, **of_runtime),
-    )
-
-
-def ask(folder: Path, chosen: params.Params, *samples: int, messages: list | None = None) -> tuple[Teacher, list]:
-    """A teacher that was asked for these samples, one after another, and its replies or what it raised."""
-
-    async def ask_all(asked: Teacher) -> list:
-        outcomes = []
-        for sample in samples or (0,):
-            outcomes += await asyncio.gather(asked.ask(messages or MESSAGES, sample), return_exceptions=True)
-        return outcomes
-
-    with Journal(folder) as journal:
-        asked = Teacher(chosen.generate, chosen.runtime, journal)
-        return asked, asyncio.run(ask_all(asked))
+pytestmark = pytest.mark.usefixtures("environment")
 
 
 def test_a_reply_has_text_tokens_and_cost(tmp_path):
@@ -298,7 +260,7 @@ def test_known_calls_need_no_key_no_server_and_no_litellm(tmp_path):
     with Provider(lambda request: "x") as provider:
         ask(tmp_path, settings(url=provider.url))
     script = (
-        "import sys; from pathlib import Path; from test_teacher import ask, settings\n"
+        "import sys; from pathlib import Path; from teachers import ask, settings\n"
         "teacher, [reply] = ask(Path(sys.argv[1]), settings())\n"
         "assert reply.text == 'x' and teacher.hits == 1\n"
         "assert 'litellm' not in sys.modules and 'openai' not in sys.modules\n"
@@ -319,8 +281,7 @@ def test_caps_stop_before_the_next_call_and_known_ones_go_on(tmp_path):
         assert len(provider.seen) == 3
 
 
-def test_an_answer_that_cannot_be_used_is_billed_and_counts(tmp_path, monkeypatch):
-    monkeypatch.setattr(teacher, "FIRST_WAIT_S", 0.01)
+def test_an_answer_that_cannot_be_used_is_billed_and_counts(tmp_path):
     with Provider(lambda request: completion(None, model="gpt-4o-mini")) as provider:
         asked, [outcome] = ask(tmp_path, settings("openai/gpt-4o-mini", provider.url, budget_usd=5e-6, retries=9), 0)
         assert type(outcome) is Stopped and "runtime.budget_usd = 5e-06 is spent" in str(outcome)

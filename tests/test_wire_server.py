@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from projects import KEY, Project
 from provider import Provider, completion, error
 from strict_server import after, solved, what_a_provider_refuses
 
-from stages import teacher, wire
+from stages import wire
 from stages.journal import Journal
 from stages.params import InputError
 from stages.prompt import system_text
@@ -21,14 +20,7 @@ from stages.tools.calls import CallError, parse
 
 TOOLS = TOOLKITS["arithmetic"].tools
 
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    for name in [name for name in os.environ if name.endswith("_API_KEY")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.delenv("STEPCALL_JOURNAL", raising=False)
-    monkeypatch.setattr(teacher, "FIRST_WAIT_S", 0.01)
+pytestmark = pytest.mark.usefixtures("environment")
 
 
 # Through litellm and the journal
@@ -164,15 +156,20 @@ def without_tokens(row: dict) -> dict:
     return {name: value for name, value in row.items() if name not in ("prompt_tokens", "completion_tokens")}
 
 
+def in_form(form: str, folder: Path, monkeypatch) -> Project:
+    """A project of its own, where the teacher is asked in this form."""
+    (folder / form).mkdir()
+    monkeypatch.chdir(folder / form)
+    project = Project(folder / form)
+    project.edit("wire: text", f"wire: {form}")
+    return project
+
+
 def test_the_same_teacher_gives_the_same_chains_in_both_forms_but_for_tokens(tmp_path, monkeypatch):
     """The whole stage against a real server; the second run of each form asks nothing."""
     made = {}
     for form in ("text", "tools"):
-        (tmp_path / form).mkdir()
-        monkeypatch.chdir(tmp_path / form)
-        monkeypatch.setenv("STEPCALL_JOURNAL", str(tmp_path / form / ".journal"))
-        project = Project(tmp_path / form)
-        project.edit("wire: text", f"wire: {form}")
+        project = in_form(form, tmp_path, monkeypatch)
         project.edit("  - {source: builtin/logic, n: 12, seed: 1}\n  dev:", "  dev:")
         with Provider(scripted) as provider:
             project.at(provider)
@@ -191,12 +188,8 @@ def test_the_same_teacher_gives_the_same_chains_in_both_forms_but_for_tokens(tmp
 def test_the_simulated_teacher_gives_the_same_chains_in_both_forms(tmp_path, monkeypatch):
     made = {}
     for form in ("text", "tools"):
-        (tmp_path / form).mkdir()
-        monkeypatch.chdir(tmp_path / form)
-        monkeypatch.setenv("STEPCALL_JOURNAL", str(tmp_path / form / ".journal"))
-        project = Project(tmp_path / form)
+        project = in_form(form, tmp_path, monkeypatch)
         project.edit("model: openai/test", "model: simulated/teacher")
-        project.edit("wire: text", f"wire: {form}")
         project.edit("    slip: 0.1", "    slip: 0.3")
         project.run()
         made[form] = rows(tmp_path / form)

@@ -12,9 +12,9 @@ import pytest
 from conftest import ROOT
 from projects import KEY, Project, play
 from provider import Fault, Provider, completion, error
-from test_teacher import MESSAGES, ask, settings
+from teachers import MESSAGES, ask, settings
 
-from stages import params, teacher
+from stages import params
 from stages.agent import Reply
 from stages.journal import Journal
 from stages.keys import held, hidden
@@ -23,15 +23,7 @@ from stages.provider import LONGEST_ANSWER, ProviderError, TeacherError
 
 WORDS = {"rate_limit", "server_error", "timeout", "connection", "bad_answer", "refused"}
 
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    for name in [name for name in os.environ if name.endswith("_API_KEY")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.delenv("STEPCALL_JOURNAL", raising=False)
-    monkeypatch.delenv("DVC_ROOT", raising=False)
-    monkeypatch.setattr(teacher, "FIRST_WAIT_S", 0.01)
+pytestmark = pytest.mark.usefixtures("environment")
 
 
 def message(**fields: object) -> dict:

@@ -7,7 +7,6 @@ model's nonsense that was sent back as it came would end its chain as the provid
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 from projects import KEY, Project
@@ -15,7 +14,6 @@ from provider import Provider, completion
 from strict_server import FINISH, after, solved
 from test_hostile_server import with_key
 
-from stages import teacher
 from stages.chain import Chain, chain_from_row
 from stages.journal import Journal
 from stages.params import InputError
@@ -23,15 +21,7 @@ from stages.teacher import ProviderError
 
 GOOD = '{"a": 3, "b": 4}'
 
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    for name in [name for name in os.environ if name.endswith("_API_KEY")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.delenv("STEPCALL_JOURNAL", raising=False)
-    monkeypatch.delenv("DVC_ROOT", raising=False)
-    monkeypatch.setattr(teacher, "FIRST_WAIT_S", 0.01)
+pytestmark = pytest.mark.usefixtures("environment")
 
 
 def called(*calls: object, text: object = None, reason: str = "tool_calls", **fields: object) -> dict:

@@ -110,10 +110,12 @@ class Provider:
         self._left: set[str] = set()  # the deployments that are not left out
         self._last = ProviderError("connection", "no deployment was asked")
 
+    @property
+    def opened(self) -> bool:
+        return self._request is not None
+
     def open(self) -> None:
         """Import litellm and make it quiet; refuse a model or a missing key or header before the first call."""
-        if self._request is not None:
-            return
         litellm = self._litellm = imported_litellm()
         litellm.telemetry = False
         litellm.suppress_debug_info = True

@@ -60,6 +60,7 @@ class Teacher:
         self.interrupted = False  # by a signal: not even known calls are looked up any more
         self._stop = asyncio.Event()
         self._in_flight = asyncio.Semaphore(runtime.concurrency)
+        self._opening = asyncio.Lock()
         self._jitter = random.Random(0)
         self._seed = generate.teacher.seed
         self._sampling = {"temperature": generate.teacher.temperature, "max_tokens": generate.teacher.max_tokens}
@@ -143,8 +144,7 @@ class Teacher:
     async def _try(self, request: dict, first: bool, until: float) -> Reply:
         expected = await self.limits.turn(request["messages"], partial(self._pause, until=until))
         if first:
-            self.provider.open()
-            await asyncio.sleep(0)  # opening takes seconds, and a signal came meanwhile
+            await self._open()
         self._check_caps(first)
         if first:
             self._check_time(until)
@@ -153,6 +153,13 @@ class Teacher:
         self.limits.used(request["messages"], expected, reply)
         self.spent_usd += reply.cost_usd
         return reply
+
+    async def _open(self) -> None:
+        """Opening takes seconds; a signal that came meanwhile is heard before any of the requests goes on."""
+        async with self._opening:
+            if not self.provider.opened:
+                self.provider.open()
+                await asyncio.sleep(0.001)  # after a sleep of 0 the loop would go on here before it reads the signal
 
     def _check_caps(self, first: bool) -> None:
         """Raises Stopped where this try may not be made; one that is no first try is part of a call that is counted."""

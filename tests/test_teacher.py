@@ -7,7 +7,6 @@ import dataclasses
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from projects import KEY
 from provider import Fault, Provider, completion, error
 from teachers import MESSAGES, ask, settings
 
-from stages import params, simulated, teacher
+from stages import params, simulated
 from stages.agent import Reply
 from stages.journal import Journal
 from stages.problems import sources
@@ -166,19 +165,6 @@ def test_an_answer_cut_by_the_token_limit_is_the_models(tmp_path):
     assert reply.text == "" and reply.cut
 
 
-@pytest.mark.parametrize("said", ["1", "Wed, 21 Oct 2065 07:28:00 GMT"])
-def test_retry_after_is_honoured(tmp_path, said):
-    if said != "1":  # a date: too far ahead to wait for
-        with Provider(lambda request: "x", [error(429, "quota", Retry_After=said)]) as provider:
-            _, [failure] = ask(tmp_path, settings(url=provider.url))
-        assert isinstance(failure, ProviderError) and len(provider.seen) == 1
-        return
-    with Provider(lambda request: "x", [error(429, "slow down", Retry_After=said)]) as provider:
-        start = time.monotonic()
-        _, [reply] = ask(tmp_path, settings(url=provider.url))
-        assert reply.text == "x" and 1.0 <= time.monotonic() - start
-
-
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 400])
 def test_what_no_try_can_mend_ends_the_run_at_once_in_one_line(tmp_path, status):
     with Provider(lambda request: error(status, f"no good, key {KEY}")) as provider:
@@ -286,24 +272,6 @@ def test_an_answer_that_cannot_be_used_is_billed_and_counts(tmp_path):
         asked, [outcome] = ask(tmp_path, settings("openai/gpt-4o-mini", provider.url, budget_usd=5e-6, retries=9), 0)
         assert type(outcome) is Stopped and "runtime.budget_usd = 5e-06 is spent" in str(outcome)
         assert len(provider.seen) == 2 and asked.spent_usd >= 5e-6  # 2.85e-6 each
-
-
-def test_a_stop_ends_the_wait_between_two_tries(tmp_path, monkeypatch):
-    monkeypatch.setattr(teacher, "FIRST_WAIT_S", 60.0)
-
-    async def stopped(asked: Teacher, provider: Provider) -> None:
-        waiting = asyncio.create_task(asked.ask(MESSAGES, 0))
-        while asked.retried == 0:
-            await asyncio.sleep(0.01)
-        asked.stop("enough")
-        with pytest.raises(Stopped, match="enough"):
-            await waiting
-
-    with Provider(lambda request: error(500, "down")) as provider, Journal(tmp_path) as journal:
-        chosen = settings(url=provider.url)
-        start = time.monotonic()
-        asyncio.run(stopped(Teacher(chosen.generate, chosen.runtime, journal), provider))
-        assert time.monotonic() - start < 20
 
 
 def test_the_simulated_teacher_is_asked_through_litellm_and_its_rates_are_part_of_the_request(tmp_path):

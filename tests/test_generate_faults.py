@@ -18,7 +18,8 @@ from projects import CHAINS, KEY, TURNS, play
 from provider import Fault, Provider, completion, error
 
 from stages.journal import Journal, JournalError
-from stages.params import InputError
+from stages.params import InputError, load
+from stages.problems import sources
 
 
 def asked(requests: list[dict]) -> Counter[str]:
@@ -253,24 +254,32 @@ def test_a_second_run_is_refused_while_the_first_buys(project):
         assert provider.seen == []
 
 
-def test_known_chains_do_not_hide_that_the_provider_is_down(project):
+def test_failures_between_good_chains_do_not_stop_the_run_and_between_known_ones_they_do(project):
+    """Every second chain fails: 36 of them, of which no eight are in a row."""
     project.edit("retries: 2", "retries: 0")
-    asked = 0
-
-    def every_third_chain_fails(request):
-        nonlocal asked
-        asked += len(request["messages"]) == 2
-        return error(500, "down") if asked % 3 == 0 else play(request)
-
-    with Provider(every_third_chain_fails) as provider:
-        project.at(provider)
-        project.edit("max_failures: 16", "max_failures: 1000")
-        with pytest.raises(InputError, match="of 72 chains are missing"):
-            project.run()
-    project.edit("max_failures: 1000", "max_failures: 3")
     project.edit("concurrency: 8", "concurrency: 1")
-    with Provider(lambda request: error(500, "down")) as provider:
+    project.edit("max_failures: 16", "max_failures: 8")
+    down = {problem.question for problem in sources.load("train", load("params.yaml").problems)[::2]}
+
+    def half(request: dict) -> str | Fault:
+        return error(500, "down") if request["messages"][1]["content"] in down else play(request)
+
+    with Provider(half) as provider:
         project.at(provider)
-        with pytest.raises(InputError, match="3 chains in a row failed"):
+        with pytest.raises(InputError, match="36 of 72 chains are missing: 36 server_error; every answer"):
             project.run()
-        assert len(provider.seen) <= 3 + 2  # the chains that were known are between them
+    with Provider(half) as provider:
+        project.at(provider)
+        with pytest.raises(InputError, match="8 chains in a row failed"):
+            project.run()
+        assert len(provider.seen) <= 8 + 1  # and the other chain under way
+
+
+def test_refusals_do_not_stop_the_run_as_a_provider_that_is_down(project):
+    project.edit("max_failures: 16", "max_failures: 1")
+    body = {"error": {"message": "maximum context length is 9 tokens", "code": "context_length_exceeded"}}
+    with Provider(lambda request: Fault(400, body)) as provider:
+        project.at(provider)
+        with pytest.raises(InputError, match="72 of 72 chains are missing: 72 refused; "):
+            project.run()
+        assert len(provider.seen) == CHAINS

@@ -63,7 +63,7 @@ def _array_rows(path: Path, content: str) -> Rows:
 
 def _in_folder(folder: Path, hub: dict) -> dict:
     """`hub`, with the folder in its place. Without the card that names configurations, one is a folder of that name."""
-    local = {key: value for key, value in hub.items() if key != "revision"} | {"path": str(folder)}
+    local = {**hub, "path": str(folder)}
     if "name" in local and not (folder / "README.md").is_file():
         local["path"] = str(folder / local.pop("name"))
     return local

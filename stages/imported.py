@@ -21,6 +21,8 @@ our own prompt, so that all chains of a problem share one. Then:
   or `Answer:` on its last line, else all of it. A chain without an answer has the stop that its length explains.
 
 `{source: gsm8k_model_solutions, path: ...}`: the file of stages/problems/model_solutions.py.
+`{source: logic_programs, path: ...}`: a file of stages/problems/logic_programs.py; its chains are of the fol toolkit,
+also where problems.train poses the same problems to the deduction toolkit.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from stages.chain import Chain, Step
 from stages.chatlog import LogError, Turn, turns_of
 from stages.keys import held
 from stages.params import AgentParams, Params, ParamsError
-from stages.problems import jsonl, model_solutions
+from stages.problems import jsonl, logic_programs, model_solutions
 from stages.problems.answers import canonical_number, equal
 from stages.problems.model_solutions import rounds_to
 from stages.problems.problem import Problem, text_key
@@ -49,7 +51,7 @@ from stages.tools.calls import number
 from stages.tools.run import run_call
 from stages.tools.tool import Tool
 
-SOURCES = ("messages", "gsm8k_model_solutions")
+SOURCES = ("messages", "gsm8k_model_solutions", "logic_programs")
 UNNAMED = "imported"  # the teacher of a chain that names none
 NOTHING = "(empty)"  # the result of a tool that said nothing
 
@@ -123,6 +125,11 @@ def _entry(key: str, entry: dict, known: Known, params: Params) -> Iterator[tupl
         for solution in model_solutions.read(path):
             problem = known.problem(f"{path}: {solution.problem.id}", solution.problem)
             yield problem, model_solutions.chain(problem, solution.text, solution.model)
+        return
+    if entry["source"] == "logic_programs":
+        for program in logic_programs.read(path):
+            problem = logic_programs.posed(known.problem(f"{path}: {program.problem.id}", program.problem))
+            yield problem, logic_programs.chain(problem, program.text, program.model)
         return
     for line, (where, row) in jsonl.rows(path).items():
         if not isinstance(row.get("problem"), dict) or not isinstance(row.get("messages"), list):

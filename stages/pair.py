@@ -6,6 +6,7 @@ Out: data/pairs.jsonl, metrics/pair.json. Run: python -m stages.pair
 Two kinds of pair. `chain`: all turns of a correct and of an incorrect chain. `step`: the one turn at which an
 incorrect chain leaves every correct one, beside the turn that a correct chain takes there. No pair is made of an
 undecided chain, none is cut to length, and none comes from a problem too close to one that the students are tested on.
+With `pair.lucky` a problem without a correct chain gives its right answers, however found, beside its wrong ones.
 """
 
 from __future__ import annotations
@@ -143,6 +144,7 @@ def pairs(chains: list[dict], verdicts: list[dict], settings: PairParams) -> tup
     """
     judged = {verdict["chain_id"]: verdict for verdict in verdicts}
     good, bad = defaultdict(list), defaultdict(list)
+    lucky = defaultdict(set)
     tasks = {}
     for row in sorted(chains, key=lambda row: row["chain_id"]):
         if row["chain_id"] not in judged:
@@ -152,6 +154,11 @@ def pairs(chains: list[dict], verdicts: list[dict], settings: PairParams) -> tup
         sides = {"correct": good, "incorrect": bad}.get(verdict["verdict"])
         if sides is not None and row["steps"]:
             sides[row["problem_id"]].append(side(row, verdict))
+        if settings.lucky and verdict["verdict"] == "incorrect" and verdict["answer_right"]:
+            lucky[row["problem_id"]].add(row["chain_id"])
+    for problem_id in lucky.keys() - good.keys():
+        good[problem_id] = [one for one in bad[problem_id] if one.chain_id in lucky[problem_id]]
+        bad[problem_id] = [one for one in bad[problem_id] if one.chain_id not in lucky[problem_id]]
     rows, duplicates = [], 0
     for problem_id, kind in product(sorted(good), settings.kinds):
         possible = candidates(kind, good[problem_id], bad[problem_id])
@@ -276,6 +283,9 @@ def main() -> None:
             f"{', '.join(f'{count} {reason}' for reason, count in dropped.items())}; a pair takes a correct and an "
             "incorrect chain of one problem: raise generate.samples or generate.teacher.temperature"
         )
+    if settings.pair.lucky:
+        correct = {verdict["chain_id"] for verdict in verdicts if verdict["verdict"] == "correct"}
+        close["lucky"] = sum(row["chosen_chain_id"] not in correct for row in rows)
     schema.write(PAIRS, rows, "pairs")
     write_metrics(METRICS, metrics(rows, counts, dropped, close))
 

@@ -78,6 +78,7 @@ class PairParams:
     kinds: tuple[str, ...]
     per_problem: int
     seed: int
+    lucky: bool
     max_length: int
     ngram: int
     max_overlap: float

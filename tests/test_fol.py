@@ -206,6 +206,46 @@ def test_only_lines_that_are_sentences_are_counted(question, statements):
     assert open_fol(question).statements == statements
 
 
+def test_lines_that_say_the_same_are_one_statement():
+    question = "Kind people are nice.\nAll kind things are nice.\nBob is kind.\nBob is kind.\nIs Bob nice?"
+    assert open_fol(question).statements == 2
+
+
+TOLD = "Bob is cold.\nThe cat does not see Bob.\nIf Bob is cold then Bob is sad.\nIs the following true or false? "
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("Bob is cold.", "True"),
+        ("Bob is not cold.", "False"),
+        ("The cat sees Bob.", "False"),
+        ("Bob is sad.", ""),
+        ("If Bob is cold then Bob is sad.", ""),
+        ("", ""),
+    ],
+)
+def test_what_a_problem_asks_may_be_what_it_says(asked, told):
+    assert open_fol(TOLD + asked).told == told
+
+
+def test_a_premise_that_is_the_answer_is_no_proof_unless_the_problem_says_it():
+    premises = ("Cold(bob)", "¬Sees(cat, bob)", "Cold(bob) → Sad(bob)")
+    for asked, formula, answer, objects in (
+        ("Bob is cold.", "Cold(bob)", "True", False),
+        ("Bob is not cold.", "¬Cold(bob)", "False", False),
+        ("Bob is sad.", "Cold(bob)", "True", True),
+    ):
+        state = open_fol(TOLD + asked)
+        for premise in premises:
+            TOOLS["Premise"].run(state, formula=premise)
+        assert ask(state, formula) == answer
+        assert bool(state.objection(answer)) == objects
+    state = open_fol(TOLD + "Bob is cold.")
+    TOOLS["Premise"].run(state, formula="¬Cold(bob)")  # the problem says the opposite
+    assert ask(state, "Cold(bob)") == "False" and "one premise says just what" in state.objection("False")
+
+
 # Refusals that say what to do
 
 

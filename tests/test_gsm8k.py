@@ -224,6 +224,9 @@ def models_file(tmp_path, solution):
         ("<<2*4=6>>6\nA: 6", "ungrounded"),
         ("<<2*2=4>>4\nA: 6", "ungrounded"),
         ("It is 6\nA: 6", "no_tool_call"),
+        ("<<2*2=4>>4\nSo there are 4 + 2 = 6.\nA: 6", ""),  # no annotation gives it, a plain equation does
+        ("<<2*2=4>>4\nSo there are 4 + 3 = 6.\nA: 6", "ungrounded"),
+        ("<<2*2=4>>4\nSo there are 4 + 3 = 7.\nA: 7", "wrong_answer"),
         ("<<X*2=6>>6\nA: 6", "no_tool_call"),
         ("<<2*2=4>>4\nA: 4", "wrong_answer"),
         ("<<2*3=6>>6 and on and on", "no_answer"),
@@ -233,6 +236,30 @@ def test_a_model_solution_is_judged_like_a_chain(tmp_path, solution, failure):
     made = models_file(tmp_path, solution)
     assert [one.model for one in made] == list(model_solutions.MODELS)
     assert {verdict(chain_of(one), 0.0)["failure"] for one in made} == {failure}
+
+
+def test_plain_equations_are_steps_only_where_no_annotation_gives_the_answer(tmp_path):
+    said = {"A: 6": ["Multiply(a=2, b=2)", "Add(a=4, b=2)"], "A: 4": ["Multiply(a=2, b=2)"]}
+    for answer, calls in said.items():
+        made = models_file(tmp_path, f"<<2*2=4>>4\nSo there are 4 + 2 = 6.\n{answer}")[0]
+        made = chain_of(made)
+        assert [step.text for step in made.steps[:-1]] == calls and made.stop == "finish"
+
+
+@pytest.mark.parametrize(
+    ("truth", "doubt"),
+    [
+        ("It is six.\nA: 6", ""),
+        ("<<2*2=4>>4, and two more.\nA: 6", ""),
+        ("<<2*2=6>>6\nA: 6", "an annotation does not give the value it says"),
+        ("<<2*x=6>>6\nA: 6", "an annotation cannot be computed"),
+    ],
+)
+def test_a_true_solution_that_is_not_all_calls_says_nothing_against_its_answer(tmp_path, truth, doubt):
+    row = {"question": "How many?", "ground_truth": truth}
+    row |= dict.fromkeys(model_solutions.MODELS, {"is_correct": True, "solution": "A: 6"})
+    (tmp_path / "models.jsonl").write_text(json.dumps(row) + "\n")
+    assert {one.problem.doubt for one in model_solutions.read(tmp_path / "models.jsonl")} == {doubt}
 
 
 @pytest.mark.parametrize("solution", [{}, {"solution": 5}, {"solution": None}, "A: 6"])

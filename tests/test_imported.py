@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from stages import generate, imported, pair, schema, verify
 from stages.chain import chain_from_row
 from stages.params import InputError, load
-from stages.problems import builtin, sources
+from stages.problems import builtin, model_solutions, sources
 from stages.problems.model_solutions import MODELS
 from stages.problems.problem import Problem
 from stages.problems.reference import solved
@@ -401,6 +401,8 @@ def test_any_log_is_a_chain_or_a_line_that_says_why_not(folder, messages):
         ("{source: messages, path: mine.jsonl, n: 3}", r"unknown key generate\.chains\[0\]\.n"),
         ("{source: messages, path: nowhere.jsonl}", r"nowhere\.jsonl: No such file"),
         ("{source: gsm8k_model_solutions, path: mine.jsonl}", r"mine\.jsonl line 1: no model solution"),
+        ("{source: logic_programs, path: mine.jsonl}", r"mine\.jsonl: the file's name does not say set and model"),
+        ("{source: logic_programs, path: ProofWriter_dev_x.json}", r"ProofWriter_dev_x\.json: No such file"),
     ],
 )
 def test_a_bad_entry_is_named_by_its_key(folder, entry, message):
@@ -434,9 +436,84 @@ def test_the_published_model_solutions_go_through_verify_and_pair(folder):
     assert Counter(row["teacher"] for row in rows) == dict.fromkeys(MODELS, len(rows) // 4)
     made = verify.verdicts(rows, 0.0)
     words = Counter(row["verdict"] for row in made)
-    assert min(words["correct"], words["incorrect"]) > 200
-    pairs, _ = pair.pairs(rows, made, load().pair)
-    assert len(pairs) > 100
+    assert words == {"correct": 483, "incorrect": 837}
+    solutions = list(model_solutions.read(path))
+    published = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    right = [row[model]["is_correct"] for row in published for model in MODELS]
+    flags = {(one.problem.id, one.model): flag for one, flag in zip(solutions, right, strict=True)}
+    named = {row["chain_id"]: (row["problem_id"], row["teacher"]) for row in rows}
+    assert {named[row["chain_id"]]: row["answer_right"] for row in made} == flags
+    both = {name for name, _ in flags if len({flags[name, model] for model in MODELS}) == 2}
+    # Of the 12 right answers that are not correct (a rounding, or a calculation, that no call makes; one false sum), 6
+    # are their problem's only ones.
+    for lucky, count in ((False, 168), (True, 174)):
+        pairs, _ = pair.pairs(rows, made, dataclasses.replace(load().pair, lucky=lucky))
+        assert len(both) == 174 and len(both & {row["problem_id"] for row in pairs}) == count
+
+
+COLD = {
+    "id": "Q1",
+    "context": "Bob is cold. If someone is cold then they are kind.",
+    "question": "Based on the above information, is the following statement true, false, or unknown? Bob is kind.",
+    "options": ["A) True", "B) False", "C) Unknown"],
+    "answer": "A",
+}
+COLD_PROGRAM = "Facts:\nCold(Bob, True)\nRules:\nCold($x, True) >>> Kind($x, True)\nQuery:\nKind(Bob, True)"
+
+
+def programs(folder, **by_model) -> str:
+    """The params' entries for a file of each model's program."""
+    for model, program in by_model.items():
+        row = {**COLD, "raw_logic_programs": [program]}
+        (folder.folder / f"ProofWriter_dev_{model}.json").write_text(json.dumps([row]))
+    lines = (f"{{source: logic_programs, path: ProofWriter_dev_{model}.json}}" for model in by_model)
+    return "\n  - ".join(lines)
+
+
+def test_logic_programs_of_two_models_meet_on_their_problem_and_pair(folder):
+    wrong = COLD_PROGRAM.replace("Kind(Bob, True)", "Kind(Bob, False)")
+    entries = programs(folder, right=COLD_PROGRAM, wrong=wrong, broken=COLD_PROGRAM.replace("Bob, True", "Bob"))
+    folder.edit("{source: messages, path: mine.jsonl}", entries)
+    made = folder.chains()
+    assert [(one.teacher, one.sample, one.answer) for one in made] == [
+        ("right", 0, "True"),
+        ("wrong", 0, "False"),
+        ("broken", 0, ""),
+    ]
+    assert {one.problem_id for one in made} == {"proofwriter/Q1"} and {one.toolkit for one in made} == {"fol"}
+    schema.write("chains.jsonl", [one.row() for one in made], "chains")
+    rows = schema.read("chains.jsonl", "chains")
+    judged = verify.verdicts(rows, 0.0)
+    pairs, _ = pair.pairs(rows, judged, load().pair)
+    assert [(one["failure"], one["chosen"][-1]["content"]) for one in sorted(pairs, key=lambda p: p["failure"])] == [
+        ("no_answer", 'Finish(answer="True")'),
+        ("wrong_answer", 'Finish(answer="True")'),
+    ]
+
+
+def test_a_program_is_a_chain_of_fol_beside_the_deductions_of_its_problem(folder):
+    (folder.folder / "own.json").write_text(json.dumps([COLD]))
+    folder.edit(
+        "  - {source: builtin/math, n: 2,",
+        "  - {source: proofwriter, path: own.json}\n  - {source: builtin/math, n: 2,",
+    )
+    folder.edit("{source: messages, path: mine.jsonl}", programs(folder, right=COLD_PROGRAM))
+    generate.main()
+    rows = [row for row in schema.read("data/chains.jsonl", "chains") if row["problem_id"] == "proofwriter/Q1"]
+    assert [(row["teacher"], row["toolkit"]) for row in rows] == [
+        ("simulated/teacher", "deduction"),
+        ("simulated/teacher", "deduction"),
+        ("right", "fol"),
+    ]
+    assert rows[2]["question"].replace("\n", " ") == rows[0]["question"]
+    assert "Premise(" in rows[2]["messages"][0]["content"] and "Derive(" in rows[0]["messages"][0]["content"]
+
+
+def test_programs_on_a_problem_whose_gold_its_set_does_not_confirm_are_left_out(folder, capsys):
+    folder.edit("{source: messages, path: mine.jsonl}", programs(folder, right=COLD_PROGRAM))
+    path = folder.folder / "ProofWriter_dev_right.json"
+    path.write_text(path.read_text().replace('"answer": "A"', '"answer": "C"'))
+    assert folder.chains() == [] and "1 of 1 chains made elsewhere" in capsys.readouterr().err
 
 
 def test_a_file_that_dvc_does_not_watch_is_said(folder, capsys):

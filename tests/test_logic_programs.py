@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 
 import pytest
 from conftest import shared, within
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.problems.logic_programs import ProgramError, run
+from stages.chain import chain_from_row
+from stages.problems import proofwriter
+from stages.problems.jsonl import JsonlError
+from stages.problems.logic_programs import MAX_LENGTH, ProgramError, chain, posed, read, run
+from stages.verdict import verdict
 
 COLD = """Predicates:
 Cold($x, bool) ::: Is x cold?
@@ -150,6 +155,147 @@ def test_a_hostile_program_ends_soon(program):
         assert run(program) in ("True", "False", "Unknown")
 
 
+# Programs as chains of calls
+
+
+COLD_ROW = {
+    "id": "ProofWriter_Q1",
+    "context": "Bob is cold. The cat sees Max. If someone is cold and they are not round then they are kind. "
+    "Bob is not round. If someone is kind and they see Bob then they are big.",
+    "question": "Based on the above information, is the following statement true, false, or unknown? Bob is kind.",
+    "options": ["A) True", "B) False", "C) Unknown"],
+    "answer": "A",
+}
+COLD_PROGRAM = """Predicates:
+Cold($x, bool)
+Query:
+Kind(Bob, True) ::: Bob is kind.
+Facts:
+Cold(Bob, True)
+Sees(bald eagle, Max, True)
+Round(Bob, False)
+Rules:
+Cold($x, True) && Round($x, False) >>> Kind($x, True) ::: Cold things that are not round are kind.
+Kind($x, True) && Sees($x, $other, True) && Cold(Bob, True) >>> Kind($other, True)
+"""
+COLD_CALLS = [
+    'Premise(formula="Cold(Bob)")',
+    'Premise(formula="Sees(bald_eagle, Max)")',
+    'Premise(formula="¬Round(Bob)")',
+    'Premise(formula="∀x (Cold(x) ∧ ¬Round(x) → Kind(x))")',
+    'Premise(formula="∀x ∀y (Kind(x) ∧ Sees(x, y) ∧ Cold(Bob) → Kind(y))")',
+    'Entails(formula="Kind(Bob)")',
+    'Finish(answer="True")',
+]
+
+
+def made(program, row=COLD_ROW):
+    """The program as a chain, and its verdict."""
+    one = chain(posed(proofwriter.problem("row", row)), program, "model")
+    assert chain_from_row(one.row()) == one
+    return one, verdict(one, 0.0)
+
+
+def test_a_program_is_the_chain_of_the_calls_that_it_makes():
+    one, row = made(COLD_PROGRAM)
+    assert [step.text for step in one.steps] == COLD_CALLS
+    assert [step.error for step in one.steps] == [""] * 7 and one.steps[5].result == "True"
+    assert (one.problem_id, one.source, one.toolkit, one.teacher) == (
+        "proofwriter/ProofWriter_Q1",
+        "proofwriter",
+        "fol",
+        "model",
+    )
+    assert (one.answer, one.gold, one.stop, row["verdict"]) == ("True", "True", "finish", "correct")
+
+
+def test_a_problem_is_posed_with_its_own_words_a_sentence_a_line():
+    problem = proofwriter.problem("row", COLD_ROW)
+    lines = posed(problem).question.split("\n")
+    assert " ".join(lines) == problem.question and len(lines) == 6
+    assert lines[-1] == COLD_ROW["question"] and lines[1] == "The cat sees Max."
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "answer", "failure"),
+    [
+        ("Kind(Bob, True) :::", "Kind(Bob, False) :::", "False", "wrong_answer"),
+        ("Cold(Bob, True)\nSees", "Sees", "Unknown", "wrong_answer"),
+        ("Rules:", "Kind(Bob, True)\nRules:", "True", "ungrounded"),  # states what is asked
+        ("Rules:", "Cold(Max, True)\nCold(Max, False)\nRules:", "True", "ungrounded"),  # from a contradiction
+        ("Cold($x, True) &&", "Colds($x, True) && Cold($x, True) &&", "Unknown", "wrong_answer"),
+    ],
+)
+def test_a_program_with_another_meaning_is_an_incorrect_chain(old, new, answer, failure):
+    assert old in COLD_PROGRAM
+    one, row = made(COLD_PROGRAM.replace(old, new))
+    assert (one.answer, row["verdict"], row["failure"], row["reproduced"]) == (answer, "incorrect", failure, True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text", "failure"),
+    [
+        ("Cold(Bob, True)\n", "Cold(Bob)\n", "Cold(Bob)", "malformed_call"),
+        ("Cold(Bob, True)\n", "Bob is cold.\n", "Bob is cold.", "malformed_call"),
+        ("Round(Bob, False)\n", "Round(Bob, X)\n", "Round(Bob, X)", "malformed_call"),
+        ("Kind(Bob, True) :::", "Finish(answer='True') :::", "Finish(answer='True')", "malformed_call"),
+        ("Predicates:", "Here it is:", "Here it is:", "malformed_call"),
+    ],
+)
+def test_what_is_not_understood_is_a_failed_step_as_it_stands_and_nothing_is_answered(old, new, text, failure):
+    assert COLD_PROGRAM.count(old) >= 1
+    one, row = made(COLD_PROGRAM.replace(old, new, 1))
+    (failed,) = (step for step in one.steps if step.text == text)
+    assert failed.failure in (failure, "unknown_tool") and failed.error and not failed.result
+    assert (one.answer, one.stop, row["verdict"], row["failure"]) == ("", "max_tokens", "incorrect", "no_answer")
+
+
+@pytest.mark.parametrize("program", ["", "Facts:\nCold(Bob, True)", COLD_PROGRAM + "Query:\nCold(Bob, True)"])
+def test_a_program_without_one_query_has_no_answer(program):
+    one, row = made(program)
+    assert (one.answer, row["verdict"], row["failure"]) == ("", "incorrect", "no_answer")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(st.text(max_size=80), st.lists(st.sampled_from(PIECES), max_size=40).map("".join)))
+def test_any_text_is_a_chain_that_is_not_correct_by_chance(program):
+    one, row = made(program)
+    assert row["verdict"] in ("correct", "incorrect")
+    assert bool(one.answer) == (one.stop == "finish")
+    if row["verdict"] == "correct":
+        assert run(program) == one.gold
+
+
+NAME = "ProofWriter_dev_some-model-1.json"
+
+
+def test_a_file_says_set_and_model_by_its_name(tmp_path):
+    rows = [{**COLD_ROW, "raw_logic_programs": [COLD_PROGRAM]}]
+    (tmp_path / NAME).write_text(json.dumps(rows, indent=1))
+    (tmp_path / "ProntoQA_dev_m.jsonl").write_text(json.dumps({**rows[0], "options": COLD_ROW["options"][:2]}))
+    ((one,), (other,)) = (list(read(tmp_path / name)) for name in (NAME, "ProntoQA_dev_m.jsonl"))
+    assert (one.model, one.text, one.problem) == ("some-model-1", COLD_PROGRAM, proofwriter.problem("row", COLD_ROW))
+    assert (other.model, other.problem.id) == ("m", "prontoqa/ProofWriter_Q1")
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "message"),
+    [
+        ("programs.json", {}, r"the file's name does not say set and model; name it ProntoQA_dev_<model>"),
+        ("FOLIO_dev_model.json", {}, r"the file's name does not say set and model"),
+        (NAME, {"raw_logic_programs": []}, r"some-model-1\.json line 1: raw_logic_programs is no list of one text"),
+        (NAME, {"raw_logic_programs": ["a", "b"]}, r"raw_logic_programs is no list of one text"),
+        (NAME, {"raw_logic_programs": ["a" * (MAX_LENGTH + 1)]}, r"line 1: the program has 20,001 characters"),
+        (NAME, {"answer": "D"}, r"line 1: answer is 'D'; it takes a letter: A, B, C"),
+        (NAME, {"options": ["A) 1", "B) 2"]}, r"line 1: option '1' is none of True, False, Unknown"),
+    ],
+)
+def test_a_row_in_another_form_is_named(tmp_path, name, row, message):
+    (tmp_path / name).write_text(json.dumps([{**COLD_ROW, "raw_logic_programs": [COLD_PROGRAM], **row}]))
+    with pytest.raises(JsonlError, match=message):
+        list(read(tmp_path / name))
+
+
 # Programs of real models, unfiltered
 
 
@@ -164,13 +310,31 @@ def test_a_hostile_program_ends_soon(program):
     ],
 )
 def test_the_programs_of_real_models_are_run_as_they_stand(name, right, wrong, refused):
-    rows = [json.loads(line) for line in shared(f"logic_programs/{name}.jsonl").read_text("utf-8").split("\n") if line]
-    counts = {"right": 0, "wrong": 0, "not executable": 0}
-    for row in rows:
-        label = next(option[3:] for option in row["options"] if option.startswith(row["answer"]))
+    counts = Counter()
+    for program in read(shared(f"logic_programs/{name}.jsonl")):
         try:
-            counts["right" if run(row["raw_logic_programs"][0]) == label else "wrong"] += 1
+            counts["right" if run(program.text) == program.problem.gold else "wrong"] += 1
         except ProgramError:
             counts["not executable"] += 1
-    print(f"\n{name}: {counts} of {len(rows)}")
+    print(f"\n{name}: {counts}")
     assert counts == {"right": right, "wrong": wrong, "not executable": refused}
+
+
+@pytest.mark.shared_data
+def test_the_programs_of_real_models_are_chains_with_the_values_that_they_have():
+    """Every tenth of 599. A right value is a correct chain but where the fol toolkit does not confirm it: by classical
+    logic some of ProofWriter's Unknowns are decided, and an Unknown takes all statements of the problem as premises."""
+    programs = list(read(shared("logic_programs/ProofWriter_dev_text-davinci-003.jsonl")))[::10]
+    words = Counter()
+    for program in programs:
+        one = chain(posed(program.problem), program.text, program.model)
+        row = verdict(one, 0.0)
+        assert row["reproduced"] or not one.answer
+        try:
+            value = run(program.text)
+        except ProgramError:
+            value = ""
+        assert one.answer == value and row["answer_right"] == (value == program.problem.gold)
+        words[row["verdict"], row["failure"]] += 1
+    wrong = {("incorrect", "ungrounded"): 9, ("incorrect", "no_answer"): 6, ("incorrect", "wrong_answer"): 4}
+    assert words == {("correct", ""): 41, **wrong}

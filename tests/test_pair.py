@@ -144,6 +144,28 @@ def test_a_failed_call_is_never_the_better_step():
     assert made([failing, bad], ("step",))[0] == []
 
 
+LUCKY = ("Add(a=12, b=7)", 'Finish(answer="87")')
+WRONG = (SEVEN, 'Finish(answer="84")')
+
+
+def test_a_lucky_answer_is_chosen_only_where_asked_for_and_where_no_chain_is_correct():
+    lucky, wrong, right = (chain(PENS, texts, sample) for sample, texts in enumerate((LUCKY, WRONG, RIGHT)))
+    assert (lucky[1]["verdict"], lucky[1]["answer_right"]) == ("incorrect", True)
+
+    def sides(chains, asked):
+        rows = [row for row, _ in chains]
+        params = replace(SETTINGS, kinds=("chain",), lucky=asked)
+        made, _ = pair.pairs(rows, [judged for _, judged in chains], params)
+        return {(row["chosen_chain_id"], row["rejected_chain_id"]) for row in made}
+
+    names = [row["chain_id"] for row, _ in (lucky, wrong, right)]
+    assert sides([lucky, wrong], False) == set()
+    assert sides([lucky, wrong], True) == {(names[0], names[1])}
+    for asked in (False, True):
+        assert sides([lucky, wrong, right], asked) == {(names[2], names[0]), (names[2], names[1])}
+    assert sides([lucky], True) == set()
+
+
 def test_pairs_spread_over_rejected_chains_and_failures():
     good = [chain(PENS, RIGHT, 0), chain(PENS, (SEVEN, 'Calculate(expression="84 + 3")', RIGHT[2]), 1)]
     wrong = [chain(PENS, (f"Add(a=12, b={n})", f"Finish(answer={12 + n})"), 10 + n) for n in range(4)]
@@ -261,6 +283,16 @@ def test_pairs_of_a_problem_that_is_tested_are_dropped_and_counted(folder):
     assert metrics["contamination"] == 1 and metrics["dropped"]["contaminated"] == 1
     assert metrics["problems_covered"] == 1 and metrics["pairs"]["math"] == {"chain": 1, "step": 0}
     assert [row["problem_id"] for row in schema.read(folder / "data/pairs.jsonl", "pairs")] == ["p/1"]
+
+
+def test_lucky_pairs_are_counted_where_they_are_asked_for(folder):
+    store(folder, [chain(PENS, RIGHT, 0), chain(PENS, WRONG, 1), chain(CUPS, LUCKY, 0), chain(CUPS, WRONG, 1)])
+    pair.main()
+    assert "lucky" not in counted(folder) and counted(folder)["problems_covered"] == 1
+    text = (folder / "params.yaml").read_text()
+    (folder / "params.yaml").write_text(text.replace("lucky: false", "lucky: true"))
+    pair.main()
+    assert counted(folder)["lucky"] == 1 and counted(folder)["problems_covered"] == 2
 
 
 def test_no_pair_at_all_is_an_error_that_says_why_and_keeps_the_old_file(folder):

@@ -20,6 +20,7 @@ from stages.tools.calls import number
 
 HUB = {"path": "openai/gsm8k", "name": "main", "revision": "740312add88f781978c0658806c59bc2815b9866"}
 SPLITS = ("train", "test")
+NO_CALLS, STOPS_SHORT = "no annotation", "the last annotation is not the answer"  # doubts, of what is not all written
 _GOLD = re.compile(r"(?:^|\n)(?:####|A:) ?(-?[0-9]{1,3}(?:,[0-9]{3})++|-?[0-9]++(?:\.[0-9]++)?)\s*+$")
 
 
@@ -60,7 +61,7 @@ def reference(answer: str, gold: str) -> tuple[tuple[Call, ...], str]:
 
 def _calls(annotated: list[Annotation], gold: str) -> tuple[tuple[Call, ...], str]:
     if not annotated:
-        return (), "no annotation"
+        return (), NO_CALLS
     steps = [annotation.step() for annotation in annotated]
     for annotation, step in zip(annotated, steps, strict=True):
         if step.error:
@@ -68,5 +69,5 @@ def _calls(annotated: list[Annotation], gold: str) -> tuple[tuple[Call, ...], st
         if number(step.result) != annotation.value:
             return (), "an annotation does not give the value it says"
     if number(steps[-1].result) != number(gold):
-        return (), "the last annotation is not the answer"
+        return (), STOPS_SHORT
     return (*(step.call for step in steps), Call("Finish", {"answer": gold})), ""

@@ -1,4 +1,5 @@
-"""Logic programs that models wrote for ProofWriter and ProntoQA, run by the engine of the deduction toolkit.
+"""Logic programs that models wrote for ProofWriter and ProntoQA: run by the engine of the deduction toolkit, and as
+chains of calls.
 
 A program has sections `Facts:`, `Rules:` and `Query:` with one entry a line, and may declare its `Predicates:`. `$x` is
 whoever the program names, what follows `:::` is a remark, a negation may be written `!`, `¬`, `~` or `Not(...)`:
@@ -8,20 +9,37 @@ whoever the program names, what follows `:::` is a remark, a negation may be wri
 
 A program is run only as it stands: where one entry is not surely understood (no True or False, a variable without $),
 it cannot be run, since a guess would give its answer to somebody else.
+
+As a chain a program states its facts and rules to the fol toolkit, asks its query, and finishes with the value that it
+has when it is run. What is not understood is a turn as it stands, which is no call; what the toolkit refuses stays
+refused. A program that cannot be run has no value, and its chain no answer.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
 
+from stages.chain import Call, Chain, Step, readable
+from stages.problems import prontoqa, proofwriter
+from stages.problems.jsonl import JsonlError
+from stages.problems.problem import Problem
+from stages.problems.published import rows
+from stages.tools import TOOLKITS
 from stages.tools.deduction import Deduction, settled
+from stages.tools.english import sentences
+from stages.tools.run import run_call
 from stages.tools.tool import ToolError
 from stages.tools.vocabulary import Literal, Reading
 
 MAX_LENGTH = 20_000
 MAX_INSTANCES = 2_000  # of all entries, their variables replaced by individuals
+SETS = {"ProntoQA": prontoqa, "ProofWriter": proofwriter}
 
+_FILE = re.compile(f"({'|'.join(SETS)})_[a-z]+_(.+)")  # ProntoQA_dev_text-davinci-003.json
 _SECTION = re.compile(r"(Predicates|Facts|Rules|Query):")
 _NEGATED = re.compile(r"[!¬~]\s*+(.*)|[Nn]ot\s++(.*)|[Nn]ot\s*+\((.*)\)")
 _LITERAL = re.compile(r"(\w++)\s*+\(([^(),]++),(?:([^(),]++),)?\s*+(True|False)\s*+\)")
@@ -30,6 +48,96 @@ _TERM = re.compile(r"\$?\w[\w '-]*")
 
 class ProgramError(Exception):
     """A program cannot be run; the message names the entry and what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A model's program for a problem; the problem is posed to the deduction toolkit, as its set has it."""
+
+    problem: Problem
+    model: str
+    text: str
+
+
+def read(path: Path) -> Iterator[Program]:
+    """The programs of a file, which is named as it was published, `<set>_<split>_<model>.json`.
+
+    Raises:
+        JsonlError: the file has another name or cannot be read, or a row is not in the published form.
+    """
+    named = _FILE.fullmatch(path.stem)
+    if named is None:
+        form = "ProntoQA_dev_<model> or ProofWriter_dev_<model>, as Logic-LM publishes them"
+        raise JsonlError(f"{path}: the file's name does not say set and model; name it {form}")
+    for where, row in rows(path, {}):
+        programs = row.get("raw_logic_programs")
+        if not isinstance(programs, list) or len(programs) != 1 or not isinstance(programs[0], str):
+            raise JsonlError(f"{where}: raw_logic_programs is no list of one text")
+        if len(programs[0]) > MAX_LENGTH:
+            raise JsonlError(f"{where}: the program has {len(programs[0]):,} characters, limit {MAX_LENGTH:,}")
+        yield Program(SETS[named[1]].problem(where, row), named[2], readable(programs[0]))
+
+
+def posed(problem: Problem) -> Problem:
+    """The problem as the fol toolkit reads it: a sentence a line, and last the line that asks. The words are the same.
+
+    It has no solution: the set's own is one of the deduction toolkit.
+    """
+    lines = sentences(problem.question)
+    asks = next((place for place, line in enumerate(lines) if line.endswith("?")), len(lines) - 1)
+    question = "\n".join([*lines[:asks], " ".join(lines[asks:])])
+    return replace(problem, toolkit="fol", question=question, solution=(), doubt="")
+
+
+def chain(problem: Problem, program: str, model: str) -> Chain:
+    """The program as the chain of the calls that it makes; `problem` is a posed one."""
+    tools, state = TOOLKITS["fol"].tools, TOOLKITS["fol"].open(problem.question)
+    ordered = sorted(_entries(program), key=lambda found: found[0] == "Query")  # a query is put to all the rest
+    steps = [_step(section, entry, tools, state) for section, entry in ordered]
+    try:
+        answer = run(program)
+        steps.append(run_call(Call("Finish", {"answer": answer}).text(), tools, state))
+    except ProgramError:
+        answer = ""
+    return Chain(
+        problem_id=problem.id,
+        task=problem.task,
+        toolkit=problem.toolkit,
+        source=problem.source,
+        question=problem.question,
+        gold=problem.gold,
+        teacher=model,
+        sample=0,
+        prompt=(),
+        steps=tuple(steps),
+        answer=answer,
+        stop="finish" if answer else "max_tokens",
+    )
+
+
+def _step(section: str, entry: str, tools: dict, state: object) -> Step:
+    try:
+        formula = _formula(_literals(entry))
+    except ProgramError:
+        step = run_call(entry, tools, state)
+        return step if step.error else replace(step, result="", error=step.result, failure="malformed_call")
+    call = Call("Entails" if section == "Query" else "Premise", {"formula": formula})
+    return run_call(call.text(), tools, state)
+
+
+def _formula(literals: list[Literal]) -> str:
+    """An entry in the signs of the fol toolkit, names as the program spells them: `∀x (Cold(x) → ¬Kind(x))`."""
+    variables = list(dict.fromkeys(term for part in literals for term in _terms(part) if term[0] == "$"))
+    names = {variable: "xyzuvw"[place : place + 1] or f"x{place}" for place, variable in enumerate(variables)}
+    *conditions, conclusion = (_atom(part, names) for part in literals)
+    body = f"{' ∧ '.join(conditions)} → {conclusion}" if conditions else conclusion
+    return "".join(f"∀{name} " for name in names.values()) + (f"({body})" if names else body)
+
+
+def _atom(literal: Literal, names: dict[str, str]) -> str:
+    terms = [names.get(term) or re.sub("[ ']+", "_", term) for term in _terms(literal)]
+    predicate = literal.object if literal.verb == "is" else literal.verb
+    return f"{'' if literal.positive else '¬'}{predicate}({', '.join(terms)})"
 
 
 def run(program: str) -> str:
@@ -43,7 +151,11 @@ def run(program: str) -> str:
     """
     if len(program) > MAX_LENGTH:
         raise ProgramError(f"the program has {len(program):,} characters, limit {MAX_LENGTH:,}")
-    entries = [(section, entry, _literals(entry)) for section, entry in _entries(program)]
+    entries = []
+    for section, entry in _entries(program):
+        if not section:
+            raise ProgramError(f"`{entry[:60]}` stands before the first section")
+        entries.append((section, entry, _literals(entry)))
     terms = dict.fromkeys(term.lower() for _, _, literals in entries for part in literals for term in _terms(part))
     individuals = [term for term in terms if term[0] != "$"]
     readings: list[tuple[str, Reading]] = []
@@ -65,6 +177,7 @@ def run(program: str) -> str:
 
 
 def _entries(program: str) -> list[tuple[str, str]]:
+    """The entries with their sections, none for what stands before the first one; predicates are left out."""
     section, found = "", []
     for line in program.splitlines():
         entry = line.split(":::")[0].strip()
@@ -72,8 +185,6 @@ def _entries(program: str) -> list[tuple[str, str]]:
         if heading:
             section = heading[1]
         elif entry and section != "Predicates":
-            if not section:
-                raise ProgramError(f"`{entry[:60]}` stands before the first section")
             found.append((section, entry))
     return found
 

@@ -24,7 +24,7 @@ _OPTION = re.compile(r"^\(([A-Z])\) ", re.M)
 
 def read(path: Path | None = None) -> list[Problem]:
     """All problems in the published order; errors as for `published.rows`."""
-    hubs = [HUB] if path else [{**HUB, "name": name} for name in NAMES]
+    hubs = [HUB] if path and not path.is_dir() else [{**HUB, "name": name} for name in NAMES]
     found = [row for hub in hubs for row in rows(path, hub)]
     return [problem(index, where, row) for index, (where, row) in enumerate(found)]
 

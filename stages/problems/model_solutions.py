@@ -2,7 +2,9 @@
 
 The file is GSM8K's `example_model_solutions.jsonl`: a question, the true solution, and a text with annotations for each
 model, ending in `A: 18`. A chain made of such a text has one step an annotation, with the result that the text states:
-where that is not what the tool gives (rounding as a float prints it aside), the chain is not reproduced.
+where that is not what the tool gives (rounding as a float prints it aside), the chain is not reproduced. Where no
+annotation gives the answer, right or wrong, the plain equations of the text that hold exactly are steps too, as in the
+reference solutions of GSM8K.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from pathlib import Path
 
 from stages.chain import Call, Chain, Step, number_text
 from stages.problems import gsm8k
-from stages.problems.annotations import Annotation, annotations
+from stages.problems.annotations import Annotation, annotations, equations, number_or_none
 from stages.problems.jsonl import JsonlError, rows
 from stages.problems.problem import Problem
 from stages.tools.calls import number
@@ -35,6 +37,9 @@ class Solution:
 def read(path: Path) -> Iterator[Solution]:
     """The file's solutions, problem by problem.
 
+    A true solution that is not all written as calls says nothing against its answer: the problem is taken as one of a
+    source without solutions, and the models' own calculations are what its answer is found by.
+
     Raises:
         JsonlError: the file cannot be read, or a row lacks a text.
     """
@@ -42,6 +47,8 @@ def read(path: Path) -> Iterator[Solution]:
         try:
             published = {"question": row["question"], "answer": row["ground_truth"]}
             problem = gsm8k.problem(f"gsm8k_models/{number_:06d}", where, published)
+            if problem.doubt in (gsm8k.NO_CALLS, gsm8k.STOPS_SHORT):
+                problem = replace(problem, doubt="")
             for model in MODELS:
                 text = row[model]["solution"]
                 if not isinstance(text, str):
@@ -55,7 +62,10 @@ def chain(problem: Problem, solution: str, model: str) -> Chain:
     """An annotated solution as the chain that its calls would have made; without an answer line it is a cut one."""
     last = solution.split("\n")[-1]
     answer = last.removeprefix(ANSWER).strip() if last.startswith(ANSWER) else ""
-    steps = [_step(annotation) for annotation in annotations(solution)]
+    annotated = annotations(solution)
+    if number_or_none(answer) not in [annotation.value for annotation in annotated]:
+        annotated = equations(solution)
+    steps = [_step(annotation) for annotation in annotated]
     if answer:
         steps.append(Step(Call("Finish", {"answer": answer}).text(), Call("Finish", {"answer": answer}), result=answer))
     return problem.chain(

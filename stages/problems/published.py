@@ -1,4 +1,6 @@
-"""Rows of published data sets: from a local file in the published form, or from the hub at a pinned revision."""
+"""Rows of published data sets: from a local file in the published form, from the hub at a pinned revision, or from a
+folder that is a copy of the hub's repository.
+"""
 
 from __future__ import annotations
 
@@ -23,16 +25,18 @@ _NUMBER = re.compile(
 
 
 def rows(path: Path | None, hub: dict) -> Rows:
-    """The rows of a file, JSON lines or one JSON array; without a path, of the hub's copy.
+    """The rows of a file, JSON lines or one JSON array, or of a folder as the hub has it; without a path, of the hub.
 
     `hub` is what `datasets.load_dataset` takes: path, revision, split and, where there are any, name and data_files.
 
     Raises:
         JsonlError: the file cannot be read, or a row is no object.
-        ParamsError: the hub's copy cannot be read.
+        ParamsError: the hub's copy, or the folder, cannot be read.
     """
     if path is None:
-        return _hub_rows(hub)
+        return _hub_rows(hub, "the hub's copy cannot be read")
+    if path.is_dir():
+        return _hub_rows(_in_folder(path, hub), "the folder is no copy of the hub's repository")
     content = jsonl.file_text(path)
     return _array_rows(path, content) if content.lstrip().startswith("[") else list(jsonl.rows(path).values())
 
@@ -57,14 +61,22 @@ def _array_rows(path: Path, content: str) -> Rows:
     return found
 
 
-def _hub_rows(hub: dict) -> Rows:
+def _in_folder(folder: Path, hub: dict) -> dict:
+    """`hub`, with the folder in its place. Without the card that names configurations, one is a folder of that name."""
+    local = {**hub, "path": str(folder)}
+    if "name" in local and not (folder / "README.md").is_file():
+        local["path"] = str(folder / local.pop("name"))
+    return local
+
+
+def _hub_rows(hub: dict, fault: str) -> Rows:
     import datasets
 
     try:
         published = datasets.load_dataset(**hub)
     except Exception as error:  # no network, no such split, a cache that is broken: datasets raises a dozen kinds
-        said = f"{hub['path']}: the hub's copy cannot be read ({brief(error)})"
-        raise ParamsError(f"{said}; give a local file as problems.*.path") from None
+        message = f"{hub['path']}: {fault} ({brief(error)}); give a local file as problems.*.path"
+        raise ParamsError(message) from None
     return [(f"{hub['path']} {hub['split']} row {index}", row) for index, row in enumerate(published)]
 
 

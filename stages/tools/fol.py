@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from stages.tools import worker
+from stages.tools.english import read_sentence
 from stages.tools.formula import Formula, FormulaError, parse, text
 from stages.tools.symbols import Symbols
 from stages.tools.tool import Tool, ToolError, toolkit
@@ -23,8 +24,9 @@ SECONDS = 10.0  # the backstop
 class Fol:
     """The state of one chain: the premises it has stated, and the last entailment it asked for."""
 
-    def __init__(self, statements: int = 0) -> None:
+    def __init__(self, statements: int = 0, told: str = "") -> None:
         self.statements = statements  # that the problem makes, as far as its text shows them
+        self.told = told  # True or False, where a statement of the problem is what it asks, or its negation
         self.symbols = Symbols()
         self.premises: list[Formula] = []
         self.asked = 0
@@ -72,7 +74,7 @@ class Fol:
             return f"{self.finding['telling']} premises say something, the problem makes {self.statements} statements"
         if answer != "Unknown" and self.finding["alone"]:
             return "the formula asked for, or its negation, is true whatever the premises say"
-        if answer != "Unknown" and self.finding["stated"]:
+        if answer not in ("Unknown", self.told) and self.finding["stated"]:
             return "one premise says just what was asked for, or its negation"
         return ""
 
@@ -112,9 +114,18 @@ def _finding(premises: tuple[Formula, ...], conclusion: Formula) -> dict:
 
 
 def open_fol(question: str) -> Fol:
-    """A state for a problem; its statements are the lines that end as sentences, without the last one, which asks."""
-    lines = [line.strip() for line in question.splitlines() if line.strip()]
-    return Fol(sum(line.endswith((".", "!")) for line in lines[:-1]))
+    """A state for a problem; its statements are the lines that end as sentences, without the last one, which asks.
+
+    Lines that say the same in the English of the deduction toolkit are one statement, as they are one premise.
+    """
+    *lines, asked = [line.strip() for line in question.splitlines() if line.strip()] or [""]
+    said = {line: read_sentence(line) for line in lines if line.endswith((".", "!"))}
+    asks = read_sentence(asked.rpartition("?")[2])
+    told = ""
+    if asks and not asks.conditions:
+        facts = {reading.conclusion for reading in said.values() if reading and not reading.conditions}
+        told = "True" if asks.conclusion in facts else "False" if asks.conclusion.negated() in facts else ""
+    return Fol(len({reading or line for line, reading in said.items()}), told)
 
 
 PREMISE = Tool(

@@ -65,7 +65,7 @@ def test_there_is_one_for_each():
 def test_a_protocol_is_the_default_but_for_what_its_head_names(name):
     ours, default = flat(asdict(load(name))), flat(asdict(params.load(ROOT / "params.yaml")))
     assert ours.keys() == default.keys()
-    head = (ROOT / "protocols" / f"{name}.yaml").read_text().split("\nproblems:")[0].replace("\n# ", " ").strip()
+    head = (ROOT / "protocols" / f"{name}.yaml").read_text().split("\n\n")[0].replace("\n# ", " ")
     named = head.split("params.yaml but for ")[1].split(". ")[0].replace(" and ", ", ").rstrip(".").split(", ")
     for key in (key for key in ours if ours[key] != default[key]):
         assert any(f"{key}.".startswith(f"{part}.") for part in named), key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 from conftest import ROOT, shared
@@ -25,8 +26,8 @@ FILES = {
 FOLDS = ("problems.train.0.fold", "problems.heldout.0.fold", "train.base.problems.0.fold")
 # What takes seconds, and fails often enough that there is something to pair.
 TINY = {
-    **dict.fromkeys(("+problems.train.0.n", "+train.base.problems.0.n"), 30),
-    "+problems.heldout.0.n": 6,
+    **dict.fromkeys(("++problems.train.0.n", "++train.base.problems.0.n"), 30),
+    "++problems.heldout.0.n": 6,
     "generate.simulated.slip": 0.5,
     "train.tiny.width": 32,
     "train.tiny.layers": 1,
@@ -102,6 +103,21 @@ def test_gsm8k_s_test_problems_are_not_read(published):
 
 
 @pytest.mark.shared_data
+def test_svamp_takes_a_file_of_its_form_and_counts_what_was_made_from_train_problems(published):
+    """Its problems are train ones of ASDiv-A with other words: one that is the same must not end the run."""
+    first = sources.load("train", load("svamp").problems)[-1]
+    row = {"ID": "chal-1", "Body": first.question, "Question": "How many?", "Equation": "( 8.0 - 3.0 )", "Answer": 5.0}
+    Path("published/svamp.json").write_text(json.dumps([{**row, "Type": "Subtraction"}]))
+    settings = load("svamp")
+    assert [problem.gold for problem in sources.load("heldout", settings.problems)] == ["5"]
+    counted = base_overlap(settings)
+    assert counted["problems"] > 20_000 and counted["shared_ngrams"] == 1
+    train = sources.load("train", settings.problems)
+    kept = {problem.id for problem in untested(train, settings)}
+    assert [problem.id for problem in train if problem.id not in kept] == [first.id]
+
+
+@pytest.mark.shared_data
 @pytest.mark.timeout(1800)  # two runs of the pipeline and four of dvc beside them
 def test_folds_are_experiments_that_come_back_and_make_one_table(tmp_path):
     project = checkout(tmp_path / "stepcall", ROOT / "protocols" / "mawps.yaml")
@@ -112,17 +128,12 @@ def test_folds_are_experiments_that_come_back_and_make_one_table(tmp_path):
     def fold(number: int, name: str) -> list[str]:
         chosen = [part for key in FOLDS for part in ("-S", f"{key}={number}")]
         output = project.run("dvc", "exp", "run", "-n", name, *tiny, *chosen)
-        for key in list(TINY):  # they stand in params.yaml now
-            if key.startswith("+"):
-                tiny[tiny.index(f"{key}={TINY[key]}")] = f"{key[1:]}={TINY[key]}"
         return [stage for stage in STAGES if f"Running stage '{stage}'" in output]
 
     assert fold(0, "mawps-0") == STAGES
     assert fold(1, "mawps-1") == STAGES
     assert fold(0, "again") == []  # all of it is in the run cache
-    project.run("git", "status")
-    python = project.env["PATH"].split(":")[0] + "/python"
-    project.run(python, "-m", "stages.pool", "mawps-0", "mawps-1", "--out", "pooled.json")
+    project.run("python", "-m", "stages.pool", "mawps-0", "mawps-1", "--out", "pooled.json")
     pooled = json.loads((project.folder / "pooled.json").read_text())
     assert pooled["dpo"]["all"]["n"] == 12
     assert pooled["parts"].keys() == {"mawps-0", "mawps-1"}

@@ -12,9 +12,11 @@ import random
 from fractions import Fraction
 
 from stages.chain import Call, Message, Step, Value, number_text, turns
-from stages.params import BaseParams, ErrorRates
+from stages.params import BaseParams, ErrorRates, InputError
 from stages.problems import builtin
 from stages.problems.problem import Problem
+from stages.problems.reference import confirmed
+from stages.problems.sources import load_base
 from stages.tools import TOOLKITS
 from stages.tools.calls import number
 from stages.tools.run import run_call
@@ -192,18 +194,37 @@ def _results(problem: Problem, calls: tuple[Call, ...]) -> list[Fraction | None]
 
 
 def corpus(base: BaseParams) -> list[list[Message]]:
-    """What the from-scratch student reads before anything else: one conversation a built-in problem, unfiltered.
+    """What the from-scratch student reads before anything else: one conversation a problem, unfiltered.
 
-    Seeds and rates are the base's own and no teacher is called. Math and logic alternate as far as both last. The
-    problems come from the part of `train`, so no dev or held-out question is among them.
+    Seeds and rates are the base's own and no teacher is called. Built-in math, built-in logic and `base.problems` are
+    each spread evenly over the whole, so that equal numbers of them alternate. Built-in problems come from the part of
+    `train`, so no dev or held-out question is among them; of the others `overlap.base_overlap` says so, in generate.
+
+    Raises:
+        ParamsError, JsonlError: as for `sources.load`.
+        InputError: `base.problems` holds no problem with a confirmed solution.
     """
     sources = [
         builtin.problems(f"builtin/{task}", "train", count, base.seed)
         for task, count in (("math", base.math), ("logic", base.logic))
         if count
     ]
+    if base.problems:
+        sources.append(readable(base))
     places = ((index / len(made), task, index) for task, made in enumerate(sources) for index in range(len(made)))
     return [conversation(sources[task][index], f"base {base.seed}", base.rates) for _, task, index in sorted(places)]
+
+
+def readable(base: BaseParams) -> list[Problem]:
+    """The problems of `base.problems` that have a solution which gives their gold; the error model plays no others."""
+    found = load_base(base)
+    solved = [problem for problem in confirmed(found) if problem.solution]
+    if not solved:
+        raise InputError(
+            f"train.base.problems: none of {len(found)} problems has a solution that gives its gold; "
+            "name a source with solutions"
+        )
+    return solved
 
 
 def conversation(problem: Problem, seed: str, rates: ErrorRates) -> list[Message]:

@@ -37,8 +37,8 @@ def predictions(model: str, use: str, chains: list[Chain], tolerance: float) -> 
     return rows
 
 
-def metrics(rows: list[dict]) -> dict:
-    """The metrics of one use: each model by task, its failures, and the paired differences of DESIGN, section 5.
+def metrics(rows: list[dict], gains: tuple[tuple[str, str], ...] = GAINS) -> dict:
+    """The metrics of one use: each model by task, its failures, and the paired differences `gains`.
 
     Raises:
         ValueError: the models did not meet the same problems.
@@ -53,7 +53,7 @@ def metrics(rows: list[dict]) -> dict:
         counts = Counter(row["failure"] for row in own)
         measured[model]["failures"] = {failure: counts[failure] for failure in FAILURES}
     measured["gain"] = {task: {} for task in (*tasks, "all")}
-    for better, worse in GAINS:
+    for better, worse in gains:
         if better in models and worse in models:
             for task in measured["gain"]:
                 gain = _gain(_of(models[better], task), _of(models[worse], task))
@@ -109,7 +109,7 @@ def plots(measured: dict[str, dict]) -> tuple[list[dict], list[dict]]:
 def table(measured: dict) -> str:
     """The metrics of one use as two Markdown tables: strict accuracy with gains, and how the students went about it."""
     models = [name for name in measured if name != "gain"]
-    gains = [f"{better}_minus_{worse}" for better, worse in GAINS if better in models and worse in models]
+    gains = [name.removesuffix("_p") for name in measured["gain"]["all"] if name.endswith("_p")]
     lines = [
         _line("correct, 95 % interval", "n", *models, *(name.replace("_minus_", " - ") for name in gains)),
         _line(*["---"] * (2 + len(models) + len(gains))),

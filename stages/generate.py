@@ -26,7 +26,7 @@ from stages.agent import solve
 from stages.chain import Chain
 from stages.files import write_metrics
 from stages.journal import Journal, journal_folder
-from stages.overlap import untested
+from stages.overlap import base_overlap, untested
 from stages.params import InputError, Params, brief
 from stages.problems import sources
 from stages.problems.problem import Problem
@@ -129,7 +129,13 @@ def _draining(teacher: Teacher) -> Iterator[None]:
 
 
 def metrics(
-    problems: list[Problem], run: Run, made: dict, models: dict[str, dict], left_out: int, others: list[Chain]
+    problems: list[Problem],
+    run: Run,
+    made: dict,
+    models: dict[str, dict],
+    left_out: int,
+    others: list[Chain],
+    base: dict[str, int],
 ) -> dict:
     """What metrics/generate.json says.
 
@@ -137,6 +143,7 @@ def metrics(
     `teacher_calls` and `journal_hits` are what this version of the chains cost when it was first made (see
     `Journal.finish`): counted anew, a second run of the same version would differ from the first. `left_out`:
     problems that no teacher was asked about, as their gold is not confirmed. `others`: chains made elsewhere.
+    `base`: what `base_overlap` counts.
     """
     chains = [*run.chains.values(), *others]
     missing = defaultdict(list)
@@ -158,6 +165,8 @@ def metrics(
         counts["left_out"] = left_out
     if others:
         counts["imported"] = len(others)
+    if base:
+        counts["base"] = base
     if missing:
         counts["missing"] = {
             reason: {"chains": len(ids), "problems": list(dict.fromkeys(ids))[:10]}
@@ -246,6 +255,10 @@ def main(arguments: Sequence[str] = ()) -> None:
         reason = "are too close to tested ones and left out; metrics/pair.json counts them"
         print(f"generate: {len(problems) - len(clean)} of {len(found)} problems {reason}", file=sys.stderr)
     problems = clean
+    base = base_overlap(settings)
+    if close := sum(base.values()) - base.get("problems", 0):
+        what = f"{close} of {base['problems']} problems of train.base.problems are too close to tested ones"
+        print(f"generate: {what}; {METRICS} counts them", file=sys.stderr)
     others = imported.load(settings, found)
     if not problems and not others:
         raise InputError("problems.train: no problem is left to ask about; `python -m stages.problems.validate`")
@@ -268,9 +281,10 @@ def main(arguments: Sequence[str] = ()) -> None:
         models = journal.ledger.totals(keys)
         if run.missing:
             made = {"teacher_calls": teacher.asked, "journal_hits": teacher.hits, "version": ""}
-            write_metrics(METRICS, metrics(problems, run, made, models, left_out, others))
+            write_metrics(METRICS, metrics(problems, run, made, models, left_out, others, base))
             raise InputError(_unfinished(problems, run, teacher))
-        write_metrics(METRICS, metrics(problems, run, journal.finish(keys, _recorded()), models, left_out, others))
+        made = journal.finish(keys, _recorded())
+        write_metrics(METRICS, metrics(problems, run, made, models, left_out, others, base))
         journal.snapshot(CALLS, call_files(problems, run.calls))
     beside = f" and {len(others)} made elsewhere" if others else ""
     print(f"generate: {len(run.chains)} chains{beside}; {teacher.asked} calls asked now, {teacher.hits} known before")

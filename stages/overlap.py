@@ -11,9 +11,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from stages.grounding import WORDS
-from stages.params import PairParams, Params
+from stages.params import InputError, PairParams, Params, ParamsError
 from stages.problems.problem import Problem
-from stages.problems.sources import load
+from stages.problems.sources import load, load_base
 
 TESTED = ("dev", "heldout", "ood")  # uses that no training problem may be close to
 NGRAMS, OTHER_NUMBERS = "shared_ngrams", "other_numbers"  # why a problem is too close
@@ -80,11 +80,59 @@ def untested(problems: list[Problem], settings: Params) -> list[Problem]:
 
     Built-in ones stay; pair drops what it finds among them.
     """
-    own = [(p.id, p.source, p.question) for p in problems if not p.source.startswith("builtin/")]
+    own = _own(problems)
     if not own:
         return problems
     out = dropped(contaminated(own, tested(settings), settings.pair), settings.pair)
     return [problem for problem in problems if problem.id not in out]
+
+
+def base_overlap(settings: Params) -> dict[str, int]:
+    """How many problems of `train.base.problems` there are, and how many of them are too close to a tested one.
+
+    They cannot be dropped as those of `problems.train` are: what the base student reads would depend on what is
+    tested, and every change of that would train all students anew. So they are refused, or with `report` counted.
+
+    Raises:
+        ParamsError: a fold of a cross-validation is read while another one is tested.
+        InputError: there are such problems, and `pair.other_numbers` is drop.
+    """
+    if not settings.train.base.problems:
+        return {}
+    _check_folds(settings)
+    problems = load_base(settings.train.base)
+    reasons = contaminated(_own(problems), tested(settings), settings.pair)
+    counts = Counter(reasons.values())
+    if reasons and settings.pair.other_numbers == "drop":
+        names = [problem.id for problem in problems if problem.id in reasons]
+        more = f" and {len(names) - 10:,} more" if len(names) > 10 else ""
+        raise InputError(
+            f"train.base.problems: {len(names):,} of {len(problems):,} problems are too close to tested ones "
+            f"({counts[NGRAMS]:,} share words, {counts[OTHER_NUMBERS]:,} are one with other numbers): "
+            f"{', '.join(names[:10])}{more}; take other ones, or only count them with pair.other_numbers: report"
+        )
+    return {"problems": len(problems), NGRAMS: counts[NGRAMS], OTHER_NUMBERS: counts[OTHER_NUMBERS]}
+
+
+def _check_folds(settings: Params) -> None:
+    """The train part of a fold holds the tested problems of every other: three folds to set, one easily forgotten."""
+    for place, entry in enumerate(settings.train.base.problems):
+        if entry.get("use") != "train":
+            continue
+        for use in TESTED:
+            for index, other in enumerate(getattr(settings.problems, use)):
+                same = all(entry.get(name) == other.get(name) for name in ("source", "part"))
+                for name in ("folds", "fold", "seed") if same and other.get("use") == "test" else ():
+                    if entry.get(name) != other.get(name):
+                        key, tested = f"train.base.problems[{place}].{name}", f"problems.{use}[{index}]"
+                        raise ParamsError(
+                            f"params.yaml: {key} is {entry.get(name)!r}, but {tested}.{name} is {other.get(name)!r}, "
+                            "so it holds tested problems; give both the same"
+                        )
+
+
+def _own(problems: list[Problem]) -> list[tuple[str, str, str]]:
+    return [(p.id, p.source, p.question) for p in problems if not p.source.startswith("builtin/")]
 
 
 def same_text(questions: dict[str, str], tested: Iterable[str]) -> list[str]:

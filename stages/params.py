@@ -107,6 +107,7 @@ class LoraParams:
 class BaseParams:
     math: int
     logic: int
+    problems: tuple[dict, ...]
     seed: int
     rates: ErrorRates
     steps: int
@@ -313,6 +314,8 @@ def _check(params: Params, path: Path) -> None:
         "generate.teacher.temperature": generate.teacher.temperature,
         "verify.tolerance": params.verify.tolerance,
         "verify.perturb": params.verify.perturb,
+        "train.base.math": train.base.math,
+        "train.base.logic": train.base.logic,
         "train.sft.learning_rate": train.sft.learning_rate,
         "train.dpo.learning_rate": train.dpo.learning_rate,
         "train.dpo.beta": train.dpo.beta,
@@ -345,6 +348,10 @@ def _check(params: Params, path: Path) -> None:
     for key, value in above_zero.items():
         if not value > 0:
             raise ParamsError(f"{path}: {key} is {value}; it takes more than 0")
+    if train.student == "tiny" and not (train.base.math or train.base.logic or train.base.problems):
+        raise ParamsError(
+            f"{path}: train.base.math, logic and problems are all empty; a tiny student reads one of them"
+        )
     for key, (values, allowed) in choices.items():
         if not values or not set(values) <= set(allowed) or len(set(values)) < len(values):
             raise ParamsError(f"{path}: {key} is {', '.join(values) or 'empty'}; it takes {', '.join(allowed)}")

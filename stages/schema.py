@@ -194,11 +194,20 @@ def read(path: str | Path, door: str) -> list[dict]:
     Raises:
         DoorError: the file is missing, a line is no JSON object, or a row does not fit.
     """
-    path, made_by = Path(path), f"make it again with `dvc repro {DOORS[door].stage}`"
     try:
-        lines = path.read_bytes().split(b"\n")  # never splitlines: U+2028 may stand inside a text
+        content = Path(path).read_bytes()
     except FileNotFoundError:
         raise DoorError(f"{path}: no such file; make it with `dvc repro {DOORS[door].stage}`") from None
+    return parse(content, str(path), door)
+
+
+def parse(content: bytes, name: str, door: str) -> list[dict]:
+    """The rows of a file's content, as `read`; `name` is what messages call it.
+
+    Raises:
+        DoorError: a line is no JSON object, or a row does not fit.
+    """
+    lines = content.split(b"\n")  # never splitlines: U+2028 may stand inside a text
     if lines[-1] == b"":
         lines.pop()
     rows, bad = [], []
@@ -210,7 +219,7 @@ def read(path: str | Path, door: str) -> list[dict]:
     if not bad:
         bad = _problems(rows, DOORS[door])
     if bad:
-        raise DoorError(f"{path}: {_listed(bad, '; ')}; {made_by}")
+        raise DoorError(f"{name}: {_listed(bad, '; ')}; make it again with `dvc repro {DOORS[door].stage}`")
     return rows
 
 

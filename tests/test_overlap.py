@@ -7,8 +7,8 @@ import pytest
 from conftest import ROOT, shared
 
 from stages import generate, pair
-from stages.overlap import NGRAMS, OTHER_NUMBERS, contaminated, same_text, untested
-from stages.params import ProblemsParams
+from stages.overlap import NGRAMS, OTHER_NUMBERS, base_overlap, contaminated, same_text, untested
+from stages.params import InputError, ParamsError, ProblemsParams
 from stages.params import load as load_params
 from stages.problems import builtin
 from stages.problems.sources import load
@@ -67,6 +67,38 @@ def test_reasons_are_counted_apart_and_dropped_as_the_params_say(settings):
     assert [one.id for one in untested(problems, reporting)] == ["train/000001", "train/000003", "train/000004"]
 
 
+def reading(settings, *entries, other_numbers="drop"):
+    base = replace(settings.train.base, problems=entries)
+    pair = replace(settings.pair, other_numbers=other_numbers)
+    return replace(settings, train=replace(settings.train, base=base), pair=pair)
+
+
+def test_the_corpus_of_the_base_student_holds_no_tested_problem_unless_it_is_said(settings):
+    entry = settings.problems.train[0]
+    assert base_overlap(settings) == {}
+    with pytest.raises(InputError) as refused:
+        base_overlap(reading(settings, entry))
+    assert str(refused.value) == (
+        "train.base.problems: 2 of 4 problems are too close to tested ones (1 share words, 1 are one with other "
+        "numbers): train/000001, train/000002; take other ones, or only count them with pair.other_numbers: report"
+    )
+    counted = base_overlap(reading(settings, entry, other_numbers="report"))
+    assert counted == {"problems": 4, NGRAMS: 1, OTHER_NUMBERS: 1}
+    built_in = {"source": "builtin/math", "n": 20, "seed": 1}
+    assert base_overlap(reading(settings, built_in)) == {"problems": 20, NGRAMS: 0, OTHER_NUMBERS: 0}
+
+
+@pytest.mark.parametrize(("name", "value"), [("fold", 1), ("folds", 4), ("seed", 2)])
+def test_another_fold_than_the_tested_one_is_refused(settings, name, value):
+    """It holds every problem of the tested fold, and a run of `fold` over 0 to 4 is easily half done."""
+    entry = {"source": "asdiv", "part": "a", "path": "asdiv.jsonl", "folds": 5, "fold": 0, "seed": 1}
+    held = replace(settings.problems, heldout=({**entry, "use": "test"},))
+    changed = reading(replace(settings, problems=held), {**entry, "use": "train", name: value}, other_numbers="report")
+    message = rf"train\.base\.problems\[0\]\.{name} is {value}, but problems\.heldout\[0\]\.{name} is {entry[name]}, so"
+    with pytest.raises(ParamsError, match=message):
+        base_overlap(changed)
+
+
 def test_built_in_problems_share_templates_and_are_left_alone():
     made = [problem for name in builtin.MAKERS for problem in builtin.problems(name, "train", 200, 1)]
     tested = [problem for name in builtin.MAKERS for problem in builtin.problems(name, "heldout", 200, 1)]
@@ -95,12 +127,23 @@ def test_no_teacher_is_asked_about_a_tested_problem_and_pair_counts_it(tmp_path,
     monkeypatch.delenv("STEPCALL_JOURNAL", raising=False)
     generate.main()
     assert "generate: 1 of 2 problems are too close to tested ones and left out" in capsys.readouterr().err
+    assert "base" not in json.loads((tmp_path / "metrics/generate.json").read_text())
     asked = [
         json.loads(line)["problem_id"] for line in (tmp_path / "data/chains.jsonl").read_text().split("\n") if line
     ]
     assert set(asked) == {"train/000002"}
     close = pair.closeness([], load_params())
     assert close == ({"train/000001"}, {"contamination": 1, "too_close": {NGRAMS: 0, OTHER_NUMBERS: 1}})
+
+    read = text.replace("problems: []\n", "problems: [{source: jsonl, path: train.jsonl}]\n")
+    (tmp_path / "params.yaml").write_text(read)
+    with pytest.raises(InputError, match=r"train\.base\.problems: 1 of 2 problems are too close"):
+        generate.main()
+    (tmp_path / "params.yaml").write_text(read.replace("other_numbers: drop", "other_numbers: report"))
+    generate.main()
+    assert "generate: 1 of 2 problems of train.base.problems are too close to tested ones" in capsys.readouterr().err
+    counted = json.loads((tmp_path / "metrics/generate.json").read_text())["base"]
+    assert counted == {"problems": 2, NGRAMS: 0, OTHER_NUMBERS: 1}
 
 
 @pytest.mark.shared_data

@@ -74,6 +74,18 @@ def test_the_committed_file_is_valid():
             "deployments: [{weight: 0}]",
             r"deployments\[0\]\.weight is 0\.0; it takes a number above 0",
         ),
+        ("    problems: []\n", "    problems: mawps\n", r"train\.base\.problems is 'mawps' \(str\); it takes a list"),
+        (
+            "    problems: []\n",
+            "    problems: [mawps]\n",
+            r"train\.base\.problems\[0\] is 'mawps' \(str\); it takes keys",
+        ),
+        ("    math: 150\n", "    math: -1\n", r"train\.base\.math is -1; it takes 0 or more"),
+        (
+            "    math: 150\n    logic: 150\n",
+            "    math: 0\n    logic: 0\n",
+            r"train\.base\.math, logic and problems are all empty; a tiny student reads one of them",
+        ),
         ("deployments: []", "deployments: [{api_base: host}]", r"deployments\[0\]\.api_base is no plain URL"),
     ],
 )

@@ -68,10 +68,8 @@ class Project:
         self.run("git", "commit", "-qm", message)
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    """The project's files as they stand, committed, and run once."""
-    folder = tmp_path_factory.mktemp("project") / "stepcall"
+def checkout(folder: Path, params: Path) -> Project:
+    """The project's files as they stand, with this params.yaml, committed; never run."""
     files = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
@@ -79,10 +77,17 @@ def project(tmp_path_factory):
         if (ROOT / name).is_file() and not name.startswith("metrics/") and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
-    shutil.copyfile(ROOT / "tests" / "small.yaml", folder / "params.yaml")
+    shutil.copyfile(params, folder / "params.yaml")
     project = Project(folder)
     project.run("git", "init", "-q")
     project.commit("The project")
+    return project
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """The project's files as they stand, committed, and run once."""
+    project = checkout(tmp_path_factory.mktemp("project") / "stepcall", ROOT / "tests" / "small.yaml")
     assert sorted(project.repro()) == sorted(STAGES)
     project.commit("First run")
     return project

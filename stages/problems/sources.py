@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages.params import ParamsError, ProblemsParams
+from stages.params import BaseParams, ParamsError, ProblemsParams
 from stages.problems import (
     asdiv,
     builtin,
@@ -29,7 +29,11 @@ from stages.problems.problem import Problem, drawn, folded, text_key
 from stages.problems.redraw import redrawn
 
 USES = ("train", "dev", "heldout", "ood")
-READERS = {"train": ("generate", "pair"), **dict.fromkeys(("dev", "heldout", "ood"), ("generate", "pair", "eval"))}
+READERS = {
+    "train": ("generate", "pair"),
+    "base": ("generate", "train@base"),
+    **dict.fromkeys(("dev", "heldout", "ood"), ("generate", "pair", "eval")),
+}
 BUILTIN = ("builtin/math", "builtin/logic")
 # Published sets: the module that reads each, and its keys beside path, n and seed with what they take.
 PUBLISHED = {
@@ -54,19 +58,36 @@ def load(use: str, problems: ProblemsParams) -> list[Problem]:
         ParamsError: an entry names no source, or a key that its source does not take.
         JsonlError: a problem file or one of its rows cannot be used.
     """
+    return _once(entries(use, problems), READERS[use])
+
+
+def load_base(base: BaseParams) -> list[Problem]:
+    """The problems that the from-scratch student reads beside the built-in ones; from the parts of `train`.
+
+    Raises:
+        ParamsError, JsonlError: as for `load`.
+    """
+    return _once(_entries("train", "train.base.problems", base.problems), READERS["base"])
+
+
+def _once(found: Iterator[tuple[str, dict, list[Problem]]], readers: tuple[str, ...]) -> list[Problem]:
     seen: dict[str, Problem] = {}
-    for key, entry, found in entries(use, problems):
+    for key, entry, problems in found:
         if "path" in entry:
-            say_unwatched(f"{key}.path", Path(entry["path"]), READERS[use])
-        for problem in found:
+            say_unwatched(f"{key}.path", Path(entry["path"]), readers)
+        for problem in problems:
             seen.setdefault(text_key(problem.question), problem)
     return list(seen.values())
 
 
 def entries(use: str, problems: ProblemsParams) -> Iterator[tuple[str, dict, list[Problem]]]:
     """Each entry of a use: its key, the entry, and all its problems."""
-    for index, entry in enumerate(getattr(problems, use)):
-        key = f"problems.{use}[{index}]"
+    yield from _entries(use, f"problems.{use}", getattr(problems, use))
+
+
+def _entries(use: str, name: str, given: tuple[dict, ...]) -> Iterator[tuple[str, dict, list[Problem]]]:
+    for index, entry in enumerate(given):
+        key = f"{name}[{index}]"
         yield key, entry, _source(use, key, entry)
 
 
@@ -133,7 +154,7 @@ def say_unwatched(key: str, path: Path, stages: tuple[str, ...]) -> None:
     if lacking:
         print(
             f"{key}: {path} is no dep of {' and '.join(lacking)} in dvc.yaml, so a change of it runs nothing again; "
-            f"add it there, or run `dvc repro --force {lacking[0]}` after a change",
+            f"add it there, or run `dvc repro --force {' '.join(lacking)}` after a change",
             file=sys.stderr,
         )
 
@@ -145,7 +166,9 @@ def _watched(path: Path, stage: str) -> bool:
 
     try:
         tree = YAML(typ="safe", pure=True).load(Path("dvc.yaml").read_text(encoding="utf-8"))
-        deps = tree["stages"][stage]["deps"]
+        name, _, key = stage.partition("@")
+        given = tree["stages"][name]
+        deps = [*given["do"]["deps"], *given["foreach"][key].values()] if key else given["deps"]
         places = [os.path.abspath(dep) for dep in deps]
     except (OSError, YAMLError, ValueError, LookupError, TypeError, RecursionError):
         return True

@@ -1,0 +1,140 @@
+"""One table over several runs that tested different problems: the folds of a cross-validation.
+
+In: data/predictions.jsonl of each revision (a commit, tag, branch or experiment), from DVC's cache or the remote; or
+files of that form. Out: the table, and with --out FILE its figures as JSON. Held-out problems only.
+Run: python -m stages.pool mawps-0 mawps-1 mawps-2 mawps-3 mawps-4
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from stages import params, schema
+from stages.eval import PREDICTIONS, metrics, table
+from stages.files import write_metrics
+from stages.params import InputError
+from stages.statistics import wilson
+
+GAINS = (("sft", "base"), ("dpo", "base"), ("dpo", "sft"))
+
+
+def pooled(parts: dict[str, list[dict]]) -> dict:
+    """What metrics/eval.json says, over the held-out rows of all parts; `answer_accuracy` has its interval too.
+
+    `parts` has by part its n and the two accuracies of each model. A problem counts once, so an interval knows nothing
+    of how much one training differs from the next; how far the parts lie apart shows some of it.
+
+    Raises:
+        InputError: a part has no held-out row or other models than the first, or a problem stands in two.
+    """
+    models: dict[str, set[str]] = {}
+    holders: dict[str, str] = {}
+    for name, rows in parts.items():
+        models[name] = {row["model"] for row in rows}
+        first = next(iter(models))
+        if not rows:
+            raise InputError(f"{name}: no held-out prediction; name a run whose problems.heldout is not empty")
+        if models[name] != models[first]:
+            said = [", ".join(sorted(models[part])) for part in (name, first)]
+            raise InputError(f"{name}: its students are {said[0]}, those of {first} {said[1]}; pool runs of the same")
+        for problem in {row["problem_id"] for row in rows}:
+            other = holders.setdefault(problem, name)
+            if other != name:
+                raise InputError(
+                    f"{name}: problem {problem} stands in {other} too; pool runs that tested different ones"
+                )
+    measured = {name: _measured(rows, name) for name, rows in parts.items()}
+    whole = _measured([row for rows in parts.values() for row in rows], "all of them")
+    by_part = {}
+    for name, of_part in measured.items():
+        kept = {
+            model: {key: of_part[model]["all"][key] for key in ("accuracy", "answer_accuracy")}
+            for model in of_part
+            if model != "gain"
+        }
+        by_part[name] = {"n": len({row["problem_id"] for row in parts[name]}), **kept}
+    return {**whole, "parts": by_part}
+
+
+def _measured(rows: list[dict], name: str) -> dict:
+    try:
+        measured = metrics(rows, GAINS)
+    except ValueError as error:
+        raise InputError(f"{name}: {error}") from None
+    for of_model in (value for model, value in measured.items() if model != "gain"):
+        for task, summary in of_model.items():
+            if task != "failures":
+                right = wilson(round(summary["answer_accuracy"] * summary["n"]), summary["n"])
+                summary |= {"answer_accuracy_low": right.low, "answer_accuracy_high": right.high}
+    return measured
+
+
+def text(measured: dict) -> str:
+    """The tables of eval, and one of right answers with their intervals, by part and in all."""
+    whole = {name: value for name, value in measured.items() if name != "parts"}
+    models = [name for name in whole if name != "gain"]
+    lines = [table(whole), "", _line("right answers, 95 % interval", "n", *models), _line(*["---"] * (2 + len(models)))]
+    for name, part in measured["parts"].items():
+        lines.append(
+            _line(name, str(part["n"]), *(f"{100 * part[model]['answer_accuracy']:.1f} %" for model in models))
+        )
+    cells = []
+    for model in models:
+        share, low, high = (100 * whole[model]["all"]["answer_accuracy" + end] for end in ("", "_low", "_high"))
+        cells.append(f"{share:.1f} % [{low:.1f}, {high:.1f}]")
+    lines.append(_line("all", str(whole[models[0]]["all"]["n"]), *cells))
+    return "\n".join(lines)
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def read(place: str) -> list[dict]:
+    """The held-out rows of a file, or of data/predictions.jsonl in a revision.
+
+    Raises:
+        InputError: there is no such file or revision, or what it holds is neither in the cache nor in the remote.
+        DoorError: a row does not fit.
+    """
+    if Path(place).is_file():
+        rows = schema.read(place, "predictions")
+    else:
+        rows = schema.parse(_of_revision(place), f"{PREDICTIONS} of {place}", "predictions")
+    return [row for row in rows if row["use"] == "heldout"]
+
+
+def _of_revision(revision: str) -> bytes:
+    import dvc.api
+    from dvc.exceptions import DvcException
+
+    try:
+        return dvc.api.read(PREDICTIONS, rev=revision, mode="rb")
+    except (DvcException, OSError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{revision}: no file, and {PREDICTIONS} cannot be read from a revision of that name ({said}); "
+            f"get it with `dvc pull`, or an experiment with `dvc exp pull <git remote> {revision}`"
+        ) from None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m stages.pool", description=__doc__.split("\n")[0])
+    parser.add_argument(
+        "places", nargs="+", metavar="REV", help="a commit, tag, branch, experiment or predictions file"
+    )
+    parser.add_argument("--out", metavar="FILE", help="write the figures there as JSON, as metrics/eval.json has them")
+    asked = parser.parse_args(arguments)
+    twice = next((place for place in asked.places if asked.places.count(place) > 1), None)
+    if twice:
+        raise InputError(f"{twice}: named twice; name each run once")
+    measured = pooled({place: read(place) for place in asked.places})
+    if asked.out:
+        write_metrics(asked.out, measured)
+    print(text(measured))
+
+
+if __name__ == "__main__":
+    params.run(main)

@@ -1,0 +1,141 @@
+"""The params files of published protocols: they fit the pipeline, say what they say they do, and run under DVC."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, shared
+from test_pipeline import STAGES, checkout
+
+from stages import params
+from stages.errors import readable
+from stages.overlap import base_overlap, untested
+from stages.problems import sources
+from stages.problems.problem import text_key
+
+PROTOCOLS = sorted(path.stem for path in (ROOT / "protocols").glob("*.yaml"))
+FILES = {
+    "mawps.jsonl": "mawps/mawps.jsonl",
+    "asdiv.jsonl": "asdiv/validation.jsonl",
+    "gsm8k_train.jsonl": "gsm8k/train.jsonl",
+    "gsm8k_test.jsonl": "gsm8k/test_0000-0658.jsonl",
+}
+FOLDS = ("problems.train.0.fold", "problems.heldout.0.fold", "train.base.problems.0.fold")
+# What takes seconds, and fails often enough that there is something to pair.
+TINY = {
+    **dict.fromkeys(("++problems.train.0.n", "++train.base.problems.0.n"), 30),
+    "++problems.heldout.0.n": 6,
+    "generate.simulated.slip": 0.5,
+    "train.tiny.width": 32,
+    "train.tiny.layers": 1,
+    "train.tiny.heads": 4,
+    **{f"train.{name}.steps": 2 for name in ("base", "sft", "dpo")},
+    "eval.max_tokens": 16,
+    "agent.max_steps": 4,
+    "runtime.progress": "false",
+}
+
+
+def load(name):
+    return params.load(ROOT / "protocols" / f"{name}.yaml")
+
+
+def flat(tree, key=""):
+    if isinstance(tree, dict):
+        return {name: value for part in tree for name, value in flat(tree[part], f"{key}.{part}".strip(".")).items()}
+    return {key: tree}
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    """A folder with the files that are here, as the protocols name them."""
+    (tmp_path / "published").mkdir()
+    for name, kept in FILES.items():
+        (tmp_path / "published" / name).symlink_to(shared(kept))
+    monkeypatch.chdir(tmp_path)
+
+
+def test_there_is_one_for_each():
+    assert PROTOCOLS == ["asdiv_a", "gsm8k", "mawps", "svamp"]
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_a_protocol_is_the_default_but_for_what_its_head_names(name):
+    ours, default = flat(asdict(load(name))), flat(asdict(params.load(ROOT / "params.yaml")))
+    assert ours.keys() == default.keys()
+    head = (ROOT / "protocols" / f"{name}.yaml").read_text().split("\n\n")[0].replace("\n# ", " ")
+    named = head.split("params.yaml but for ")[1].split(". ")[0].replace(" and ", ", ").rstrip(".").split(", ")
+    for key in (key for key in ours if ours[key] != default[key]):
+        assert any(f"{key}.".startswith(f"{part}.") for part in named), key
+
+
+@pytest.mark.parametrize("name", ["mawps", "asdiv_a"])
+def test_the_three_places_of_a_fold_are_one_fold(name):
+    settings = load(name)
+    train, heldout, base = settings.problems.train[0], settings.problems.heldout[0], settings.train.base.problems[0]
+    assert (train["use"], heldout["use"], base["use"]) == ("train", "test", "train")
+    assert {**heldout, "use": "train"} == train == {key: base[key] for key in train} and set(base) - set(train) == {
+        "redraws"
+    }
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize(("name", "count"), [("mawps", 2373), ("asdiv_a", 1218)])
+def test_a_fold_s_students_learn_from_nearly_all_its_train_problems_and_from_no_tested_one(published, name, count):
+    settings = load(name)
+    train, heldout = (sources.load(use, settings.problems) for use in ("train", "heldout"))
+    assert len(train) - len(untested(train, settings)) <= 3
+    assert base_overlap(settings)["problems"] > 5 * len(train)
+    read = {text_key(problem.question) for problem in readable(settings.train.base)}
+    assert not read & {text_key(problem.question) for problem in heldout}
+    whole = sum(len(found) for use in ("train", "heldout") for _, _, found in sources.entries(use, settings.problems))
+    assert whole == count
+
+
+@pytest.mark.shared_data
+def test_gsm8k_s_test_problems_are_not_read(published):
+    settings = load("gsm8k")
+    assert base_overlap(settings) == {"problems": 3000, "shared_ngrams": 0, "other_numbers": 0}
+    assert len(readable(settings.train.base)) > 2900
+
+
+@pytest.mark.shared_data
+def test_svamp_takes_a_file_of_its_form_and_counts_what_was_made_from_train_problems(published):
+    """Its problems are train ones of ASDiv-A with other words: one that is the same must not end the run."""
+    first = sources.load("train", load("svamp").problems)[-1]
+    row = {"ID": "chal-1", "Body": first.question, "Question": "How many?", "Equation": "( 8.0 - 3.0 )", "Answer": 5.0}
+    Path("published/svamp.json").write_text(json.dumps([{**row, "Type": "Subtraction"}]))
+    settings = load("svamp")
+    assert [problem.gold for problem in sources.load("heldout", settings.problems)] == ["5"]
+    counted = base_overlap(settings)
+    assert counted["problems"] > 20_000 and counted["shared_ngrams"] == 1
+    train = sources.load("train", settings.problems)
+    kept = {problem.id for problem in untested(train, settings)}
+    assert [problem.id for problem in train if problem.id not in kept] == [first.id]
+
+
+@pytest.mark.shared_data
+@pytest.mark.timeout(1800)  # two runs of the pipeline and four of dvc beside them
+def test_folds_are_experiments_that_come_back_and_make_one_table(tmp_path):
+    project = checkout(tmp_path / "stepcall", ROOT / "protocols" / "mawps.yaml")
+    (project.folder / "published").mkdir()
+    (project.folder / "published" / "mawps.jsonl").symlink_to(shared("mawps/mawps.jsonl"))
+    tiny = [part for key, value in TINY.items() for part in ("-S", f"{key}={value}")]
+
+    def fold(number: int, name: str) -> list[str]:
+        chosen = [part for key in FOLDS for part in ("-S", f"{key}={number}")]
+        output = project.run("dvc", "exp", "run", "-n", name, *tiny, *chosen)
+        return [stage for stage in STAGES if f"Running stage '{stage}'" in output]
+
+    assert fold(0, "mawps-0") == STAGES
+    assert fold(1, "mawps-1") == STAGES
+    asked = len(project.journal())
+    assert fold(0, "again") == ["generate"]  # it asks nothing, and all else is in the run cache
+    assert len(project.journal()) == asked
+    project.run("python", "-m", "stages.pool", "mawps-0", "mawps-1", "--out", "pooled.json")
+    pooled = json.loads((project.folder / "pooled.json").read_text())
+    assert pooled["dpo"]["all"]["n"] == 12
+    assert pooled["parts"].keys() == {"mawps-0", "mawps-1"}

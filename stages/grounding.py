@@ -20,12 +20,12 @@ _WORD = re.compile(r"[a-z]+")
 # Units and small steps that a solution may use without reading them anywhere: months, days, hours, cents, ...
 CONSTANTS = tuple(map(Fraction, (0, 1, 2, 4, 7, 10, 12, 24, 30, 52, 60, 100, 365, 1000, 3600)))
 
-_ONES = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen \
+ONES = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen \
 eighteen nineteen".split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 WORDS = {
-    **{word: Fraction(value) for value, word in enumerate(_ONES, start=1)},
-    **{word: Fraction(10 * value) for value, word in enumerate(_TENS, start=2)},
+    **{word: Fraction(value) for value, word in enumerate(ONES, start=1)},
+    **{word: Fraction(10 * value) for value, word in enumerate(TENS, start=2)},
     **dict.fromkeys(("half", "halves"), Fraction(1, 2)),
     **dict.fromkeys(("third", "thirds", "thrice", "triple", "tripled"), Fraction(3)),
     **dict.fromkeys(("quarter", "quarters", "fourth", "fourths", "quadruple"), Fraction(4)),

@@ -12,7 +12,7 @@ from stages.chain import Call
 from stages.params import ParamsError, ProblemsParams
 from stages.problems import asdiv, formulas, gsm8k, mawps
 from stages.problems.problem import Problem
-from stages.problems.redraw import _values, linked, redrawn
+from stages.problems.redraw import _SPELLED, _WORD, _values, linked, redrawn
 from stages.problems.reference import doubt
 from stages.problems.sources import load
 from stages.tools.calls import number
@@ -26,10 +26,14 @@ def problem(question, equation, gold):
     return Problem("p", "math", "arithmetic", "mawps", question, gold, calls)
 
 
+def masked(question):
+    return _WORD.sub("#", NUMERAL.sub("#", question))
+
+
 def check(old, new):
     """What every redrawn problem must be, beside the problem it comes from."""
     assert doubt(new) == ""
-    assert NUMERAL.sub("#", new.question) == NUMERAL.sub("#", old.question) and new.question != old.question
+    assert masked(new.question) == masked(old.question) and new.question != old.question
     for before, now in zip(old.solution[:-1], new.solution[:-1], strict=True):
         assert before.tool == now.tool
     changed = dict(zip(_values(old.question), _values(new.question), strict=True))
@@ -60,6 +64,27 @@ def test_decimals_keep_their_places_and_money_its_form():
         assert re.fullmatch(r"A cap costs \$\d\.\d\d and a pen \.\d\d dollars\. What do both cost\?", new.question)
 
 
+def test_spelled_numbers_are_drawn_and_stay_spelled():
+    old = problem("Seven boys have sixty-four pens and two bags of 9. How many?", "64-7+9=x", "66")
+    words = {value: word for word, value in _SPELLED.items() if " " not in word}
+    made = redrawn(old, 40, 1)
+    for new in made:
+        check(old, new)
+        assert " two bags" in new.question and new.question[0].isupper()
+        taken, given, found = (new.solution[i].arguments[k] for i, k in ((0, "b"), (0, "a"), (1, "b")))
+        assert (
+            new.question
+            == f"{words[taken].capitalize()} boys have {words[given]} pens and two bags of {found}. How many?"
+        )
+    assert len({new.solution[0].arguments["a"] for new in made}) > 20
+
+
+def test_every_number_from_two_to_ninety_nine_can_be_spelled():
+    assert set(_SPELLED.values()) == set(range(2, 100))
+    for word in _SPELLED:
+        assert _WORD.search(f"The {word.upper()} of them.")[0] == word.upper()
+
+
 def test_what_stays_is_a_number_word_and_a_numeral_that_no_call_takes():
     old = problem("On day 3 Tom has twice as many as Ann's 14 pens. How many?", "14*2=x", "28")
     for new in redrawn(old, 5, 1):
@@ -70,7 +95,9 @@ def test_what_stays_is_a_number_word_and_a_numeral_that_no_call_takes():
 @pytest.mark.parametrize(
     ("question", "equation", "gold"),
     [
-        ("Tom has seven pens and finds two. How many?", "7+2=x", "9"),  # nothing is a numeral
+        ("Tom has one pen and Ann one more. How many?", "1+1=x", "2"),  # one may be no number
+        ("Tom has five hundred pens and finds seven. How many?", "500+7=x", "507"),  # five is no number of its own
+        ("Tom, the twenty-first, has four pens and finds nine hundred. How many?", "21+4=x", "25"),
         ("Tom has 7 pens and finds 7 more. How many?", "7+7=x", "14"),  # two roles
         ("A garden is 10 m long and 2 m wide. What is its perimeter?", "(10+2)*2=x", "24"),  # 2 is also a constant
         ("A garden of 10 m by 2 m has which perimeter, halved?", "(10+2)=x", "12"),

@@ -1,8 +1,9 @@
 """More training problems from one: its numbers drawn anew in the question and in the reference solution, honestly.
 
-A number is drawn only where it surely is the same in both: it stands once in the question, as a numeral, and once in
-the calls, where nothing else can be meant (an earlier result, a number word, 7 days of a week). Other operands must be
-earlier results, number words of the question, such as `twice`, or its own 0 and 1; they stay. The tools' arithmetic
+A number is drawn only where it surely is the same in both: it stands once in the question, in digits or spelled (`two`
+to `ninety-nine`), and once in the calls, where nothing else can be meant (an earlier result, another word, 7 days of a
+week). Other operands must be earlier results, words of the question such as `twice`, or its own 0 and 1; they stay. A
+spelled number stays spelled, so that a student learns from the draws which word is which number. The tools' arithmetic
 gives the new results; each keeps its kind: whole or of as few decimal places, positive, zero or negative, of similar
 size. Everything else is refused, as a wrong problem is worse than one problem less.
 """
@@ -16,7 +17,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from stages.chain import Call, number_text
-from stages.grounding import WORDS
+from stages.grounding import ONES, TENS, WORDS
 from stages.problems.problem import Problem, text_key
 from stages.tools.calls import number
 from stages.tools.expression import add, divide, multiply
@@ -29,6 +30,14 @@ OPERATIONS = {"Add": add, "Subtract": lambda a, b: add(a, -b), "Multiply": multi
 
 _PLAIN = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]{1,6})?|[0-9]{1,9}(?:\.[0-9]{1,6})?|\.[0-9]{1,6}")
 _SPAN = re.compile(r"(?<![\w.,:/-])(?:[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)(?![\w/:]|[.,][0-9]|-[0-9])")
+
+_SPELLED = {word: value for word, value in zip(ONES, range(1, 20), strict=True) if value > 1}
+_SPELLED |= {word: 10 * value for value, word in enumerate(TENS, start=2)}
+_SPELLED |= {
+    f"{ten}{gap}{one}": _SPELLED[ten] + value for ten in TENS for gap in "- " for value, one in enumerate(ONES[:9], 1)
+}
+_BY_VALUE = {value: word for word, value in _SPELLED.items() if " " not in word}
+_WORD = re.compile(rf"(?<![\w-])(?:{'|'.join(sorted(_SPELLED, key=len, reverse=True))})(?![\w-])", re.IGNORECASE)
 
 # What a number may mean beside what the question says, where one of these words stands in it.
 _MEANT = {
@@ -53,7 +62,7 @@ Operand = tuple[str, int | Fraction]
 
 @dataclass(frozen=True)
 class Numeral:
-    """A numeral of the question: where it stands, how it is written, and its value."""
+    """A number of the question, in digits or spelled: where it stands, how it is written, and its value."""
 
     start: int
     text: str
@@ -64,7 +73,10 @@ class Numeral:
         return len(self.text.partition(".")[2])
 
     def written(self, value: Fraction) -> str:
-        """Another value in this numeral's form: the same decimal places, thousands separated where these are."""
+        """Another value in this numeral's form: spelled, or with its decimal places and thousands separators."""
+        if self.text[0].isalpha():
+            word = _BY_VALUE[int(value)].replace("-", " " if " " in self.text else "-")
+            return word.capitalize() if self.text[0].isupper() else word
         unit = 10**self.places
         whole, part = divmod(int(value * unit), unit)
         digits = f"{whole:,}" if "," in self.text else "" if self.text.startswith(".") else str(whole)
@@ -110,8 +122,9 @@ def linked(problem: Problem) -> Program | None:
     if not all(_PLAIN.fullmatch(text) for _, text in stated):
         return None
     numerals = [Numeral(start, text, number(text.replace(",", ""))) for start, text in stated]
+    numerals += [Numeral(match.start(), match[0], _spelled(match)) for match in _WORD.finditer(problem.question)]
     times = Counter(numeral.value for numeral in numerals)
-    said = set(re.findall(r"[a-z]+", problem.question.lower()))
+    said = set(re.findall(r"[a-z]+", _WORD.sub("", problem.question).lower()))
     words = {WORDS[word] for word in said & WORDS.keys()}
     words |= {1 / value for value in words if value < 1}  # half of it: times 1/2, or divided by 2
     near = {meaning for numeral in numerals for meaning in _derived(numeral.value)}
@@ -196,7 +209,12 @@ def _written(question: str) -> int:
 
 
 def _values(question: str) -> list[Fraction]:
-    return [number(match[0].replace(",", "")) for match in _SPAN.finditer(question)]
+    in_digits = [number(match[0].replace(",", "")) for match in _SPAN.finditer(question)]
+    return in_digits + [_spelled(match) for match in _WORD.finditer(question)]
+
+
+def _spelled(match: re.Match) -> Fraction:
+    return Fraction(_SPELLED[match[0].lower()])
 
 
 def _derived(value: Fraction) -> set[Fraction]:

@@ -36,6 +36,16 @@ WORDS = {
     "thousand": Fraction(1000),
 }
 
+# `two` to `ninety-nine`, also `ninety nine`; one may be no number.
+SPELLED = {word: value for value, word in enumerate(ONES[1:], start=2)}
+SPELLED |= {word: 10 * value for value, word in enumerate(TENS, start=2)}
+SPELLED |= {
+    f"{ten}{gap}{one}": SPELLED[ten] + value for ten in TENS for gap in "- " for value, one in enumerate(ONES[:9], 1)
+}
+SPELLED_NUMBER = re.compile(
+    rf"(?<![\w-])(?:{'|'.join(sorted(SPELLED, key=len, reverse=True))})(?![\w-])", re.IGNORECASE
+)
+
 # What a stated n may be used as, the plain number first: n% is n/100, 1 - n/100, 1 + n/100, 100 - n or 100 + n.
 READINGS: tuple[Callable[[Fraction], Fraction], ...] = (
     lambda n: n,

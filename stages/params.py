@@ -94,6 +94,8 @@ class TinyParams:
     vocabulary: int
     positions: int
     copy: float
+    ordinals: bool
+    dropout: float
 
 
 @dataclass(frozen=True)

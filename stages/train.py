@@ -48,7 +48,7 @@ def base(params: Params) -> Trained:
 
     _prepare(params)
     conversations = corpus(train.base)
-    tokenizer = train_tokenizer(conversations, train.tiny.vocabulary)
+    tokenizer = train_tokenizer(conversations, train.tiny.vocabulary, train.tiny.ordinals)
     model = build_tiny(tokenizer, train.tiny, train.seed).to(pick_device(params.runtime.device))
     names = [f"corpus conversation {index}" for index in range(len(conversations))]
     examples, share = _encoded(params, model, tokenizer, names, conversations, [0] * len(names))

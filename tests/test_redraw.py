@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections import Counter
 
 import pytest
 from conftest import shared
@@ -9,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.chain import Call
+from stages.grounding import SPELLED, SPELLED_NUMBER
 from stages.params import ParamsError, ProblemsParams
 from stages.problems import asdiv, formulas, gsm8k, mawps
 from stages.problems.problem import Problem
-from stages.problems.redraw import _SPELLED, _WORD, _values, linked, redrawn
+from stages.problems.redraw import _values, linked, redrawn
 from stages.problems.reference import doubt
 from stages.problems.sources import load
 from stages.tools.calls import number
@@ -27,7 +29,7 @@ def problem(question, equation, gold):
 
 
 def masked(question):
-    return _WORD.sub("#", NUMERAL.sub("#", question))
+    return SPELLED_NUMBER.sub("#", NUMERAL.sub("#", question))
 
 
 def check(old, new):
@@ -38,8 +40,14 @@ def check(old, new):
         assert before.tool == now.tool
     changed = dict(zip(_values(old.question), _values(new.question), strict=True))
     for call, other in zip(old.solution[:-1], new.solution[:-1], strict=True):
-        for name, value in call.arguments.items():
-            assert value not in changed or other.arguments[name] == changed[value]
+        taken = [changed[value] for value in call.arguments.values() if value in changed]
+        if call.tool in ("Add", "Multiply"):
+            assert not Counter(taken) - Counter(other.arguments.values())
+        else:
+            assert all(
+                other.arguments[name] == changed.get(value, other.arguments[name])
+                for name, value in call.arguments.items()
+            )
     gold, now = number(old.gold), number(new.gold)
     assert (gold > 0) == (now > 0) and (gold < 0) == (now < 0)
     assert len(new.gold.partition(".")[2]) <= len(old.gold.partition(".")[2])
@@ -64,9 +72,23 @@ def test_decimals_keep_their_places_and_money_its_form():
         assert re.fullmatch(r"A cap costs \$\d\.\d\d and a pen \.\d\d dollars\. What do both cost\?", new.question)
 
 
+def test_sums_and_products_take_an_earlier_result_first_then_the_numbers_as_the_text_has_them():
+    old = problem("Tom has 12 caps and 34 pens. Each costs 5. What do all cost twice?", "2*(5*(34+12))=x", "460")
+    for new in redrawn(old, 5, 1):
+        caps, pens, cost = _values(new.question)
+        calls = [call.text() for call in new.solution[:-1]]
+        assert calls == [
+            f"Add(a={caps}, b={pens})",
+            f"Multiply(a={caps + pens}, b={cost})",
+            f"Multiply(a={(caps + pens) * cost}, b=2)",
+        ]
+    old = problem("Tom had 34 pens, gave some away and now has 12. How many?", "34-12=x", "22")
+    assert all(call.arguments["a"] > call.arguments["b"] for new in redrawn(old, 5, 1) for call in new.solution[:-1])
+
+
 def test_spelled_numbers_are_drawn_and_stay_spelled():
     old = problem("Seven boys have sixty-four pens and two bags of 9. How many?", "64-7+9=x", "66")
-    words = {value: word for word, value in _SPELLED.items() if " " not in word}
+    words = {value: word for word, value in SPELLED.items() if " " not in word}
     made = redrawn(old, 40, 1)
     for new in made:
         check(old, new)
@@ -80,9 +102,9 @@ def test_spelled_numbers_are_drawn_and_stay_spelled():
 
 
 def test_every_number_from_two_to_ninety_nine_can_be_spelled():
-    assert set(_SPELLED.values()) == set(range(2, 100))
-    for word in _SPELLED:
-        assert _WORD.search(f"The {word.upper()} of them.")[0] == word.upper()
+    assert set(SPELLED.values()) == set(range(2, 100))
+    for word in SPELLED:
+        assert SPELLED_NUMBER.search(f"The {word.upper()} of them.")[0] == word.upper()
 
 
 def test_what_stays_is_a_number_word_and_a_numeral_that_no_call_takes():

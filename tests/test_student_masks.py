@@ -22,12 +22,14 @@ TALK = [
 
 
 def tokenizer_of(shape):
-    return train_tokenizer([TALK] * 3, 700) if shape == "tiny" else byte_tokenizer(shape)
+    if shape in ("tiny", "counted"):
+        return train_tokenizer([TALK] * 3, 700, ordinals=shape == "counted")
+    return byte_tokenizer(shape)
 
 
 @pytest.fixture(scope="module")
 def tokenizers():
-    return {shape: tokenizer_of(shape) for shape in ("tiny", "qwen", "llama")}
+    return {shape: tokenizer_of(shape) for shape in ("tiny", "counted", "qwen", "llama")}
 
 
 def kept(tokenizer, ids, own):
@@ -52,13 +54,13 @@ def test_the_from_scratch_student_trains_on_its_calls(tokenizers):
     assert set(marked[:-16]) == {"."}
 
 
-@pytest.mark.parametrize("shape", ["tiny", "qwen", "llama"])
+@pytest.mark.parametrize("shape", ["tiny", "counted", "qwen", "llama"])
 def test_ids_are_those_of_the_chat_template(tokenizers, shape):
     text = ChatText(tokenizers[shape]).texts([TALK])[0]
     assert encode(tokenizers[shape], TALK)[0] == tokenizers[shape](text, add_special_tokens=False)["input_ids"]
 
 
-@pytest.mark.parametrize("shape", ["tiny", "qwen", "llama"])
+@pytest.mark.parametrize("shape", ["tiny", "counted", "qwen", "llama"])
 def test_turns_of_the_prompt_are_not_marked(tokenizers, shape):
     tokenizer = tokenizers[shape]
     ids, own = encode(tokenizer, TALK, prompt_count=4)  # a step pair: the prompt ends in the tool's reply
@@ -77,7 +79,7 @@ CONTENT = st.one_of(
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.tuples(CONTENT, CONTENT), min_size=1, max_size=3), CONTENT)
-@pytest.mark.parametrize("shape", ["tiny", "qwen", "llama"])
+@pytest.mark.parametrize("shape", ["tiny", "counted", "qwen", "llama"])
 def test_decoded_trained_tokens_are_what_the_model_wrote(tokenizers, shape, exchanges, question):
     tokenizer = tokenizers[shape]
     talk = [{"role": "user", "content": question}]
@@ -113,7 +115,7 @@ def test_training_text_is_the_same_on_every_day(tokenizers):
     assert "Today Date: 26 Jul 2024" in ChatText(tokenizers["llama"]).texts([TALK])[0]
 
 
-@pytest.mark.parametrize("shape", ["tiny", "qwen", "llama"])
+@pytest.mark.parametrize("shape", ["tiny", "counted", "qwen", "llama"])
 def test_the_text_after_a_turn_continues_it(tokenizers, shape):
     chat = ChatText(tokenizers[shape])
     before, whole = chat.texts([TALK[:2], TALK[:4]], ask=True)

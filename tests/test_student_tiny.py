@@ -11,7 +11,9 @@ from stages.student.load import load_student, save_student
 from stages.student.tiny import build_tiny
 from stages.student.tokenizer import train_tokenizer
 
-TINY = TinyParams(width=32, layers=2, heads=4, hidden=48, vocabulary=700, positions=128, copy=0.3)
+TINY = TinyParams(
+    width=32, layers=2, heads=4, hidden=48, vocabulary=700, positions=128, copy=0.3, ordinals=False, dropout=0.0
+)
 
 
 @pytest.fixture(scope="module")

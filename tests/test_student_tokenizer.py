@@ -91,6 +91,33 @@ def test_system_messages_are_not_read_and_replies_are_marked(tokenizer):
     assert text.startswith(asked)
 
 
+def test_the_numbers_of_a_question_are_counted(tokenizer):
+    counted = train_tokenizer([TALK, SUMS] * 3, 1000, ordinals=True)
+    text = counted.apply_chat_template(SUMS, tokenize=False)
+    question, _, rest = text.partition(END)
+    assert question == (
+        f"{USER}Tom's box costs<|1|>$12 and holds<|2|>3.5 pens. How many pens are<|3|>1200 boxes, at<|4|>50% off?"
+    )
+    assert rest == tokenizer.apply_chat_template(SUMS, tokenize=False).partition(END)[2]  # no reply is counted
+    assert counted.tokenize("<|2|>3.5") == ["<|2|>", "3", ".", "5"]
+
+
+@pytest.mark.parametrize(
+    ("question", "read"),
+    [
+        ("Seven of twenty-six, and one.", "<|1|>Seven of<|2|>twenty-six, and one."),
+        ("(two) tens", "<|1|>(two) tens"),
+        ("the 3rd\n4 a", "the<|1|>3rd\n4 a"),  # only a space parts words
+        ("1 2 3 4 5 6 7 8 9 10", "<|1|>1<|2|>2<|3|>3<|4|>4<|5|>5<|6|>6<|7|>7<|8|>8<|9|>9<|9|>10"),
+        ("", ""),
+    ],
+)
+def test_what_counts_as_a_number(question, read):
+    counted = train_tokenizer([TALK], 1000, ordinals=True)
+    text = counted.apply_chat_template([{"role": "user", "content": question}], tokenize=False)
+    assert text == f"{USER}{read}{END}"
+
+
 def test_the_saved_folder_is_an_ordinary_tokenizer(tokenizer, tmp_path):
     from transformers import AutoTokenizer
 
@@ -110,7 +137,7 @@ def test_equal_conversations_give_equal_bytes(tokenizer, tmp_path):
 def test_pieces_do_not_depend_on_the_hash_seed():
     code = (
         "from collections import Counter; from stages.student.tokenizer import _vocabulary\n"
-        "print(_vocabulary(Counter(f'{a}om{b}us' for a in 'rstz' for b in 'bpv'), 600))"
+        "print(_vocabulary(Counter(f'{a}om{b}us' for a in 'rstz' for b in 'bpv'), 600, []))"
     )
     made = {
         subprocess.run(

@@ -5,7 +5,8 @@ to `ninety-nine`), and once in the calls, where nothing else can be meant (an ea
 week). Other operands must be earlier results, words of the question such as `twice`, or its own 0 and 1; they stay. A
 spelled number stays spelled, so that a student learns from the draws which word is which number. The tools' arithmetic
 gives the new results; each keeps its kind: whole or of as few decimal places, positive, zero or negative, of similar
-size. Everything else is refused, as a wrong problem is worse than one problem less.
+size. Sums and products take their operands in one order, which sources write as it comes, so that a student learns no
+chance order. Everything else is refused, as a wrong problem is worse than one problem less.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from stages.chain import Call, number_text
-from stages.grounding import ONES, TENS, WORDS
+from stages.grounding import SPELLED, SPELLED_NUMBER, WORDS
 from stages.problems.problem import Problem, text_key
 from stages.tools.calls import number
 from stages.tools.expression import add, divide, multiply
@@ -31,13 +32,7 @@ OPERATIONS = {"Add": add, "Subtract": lambda a, b: add(a, -b), "Multiply": multi
 _PLAIN = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]{1,6})?|[0-9]{1,9}(?:\.[0-9]{1,6})?|\.[0-9]{1,6}")
 _SPAN = re.compile(r"(?<![\w.,:/-])(?:[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)(?![\w/:]|[.,][0-9]|-[0-9])")
 
-_SPELLED = {word: value for word, value in zip(ONES, range(1, 20), strict=True) if value > 1}
-_SPELLED |= {word: 10 * value for value, word in enumerate(TENS, start=2)}
-_SPELLED |= {
-    f"{ten}{gap}{one}": _SPELLED[ten] + value for ten in TENS for gap in "- " for value, one in enumerate(ONES[:9], 1)
-}
-_BY_VALUE = {value: word for word, value in _SPELLED.items() if " " not in word}
-_WORD = re.compile(rf"(?<![\w-])(?:{'|'.join(sorted(_SPELLED, key=len, reverse=True))})(?![\w-])", re.IGNORECASE)
+_BY_VALUE = {value: word for word, value in SPELLED.items() if " " not in word}
 
 # What a number may mean beside what the question says, where one of these words stands in it.
 _MEANT = {
@@ -58,6 +53,7 @@ _MEANT = {
 
 # Where an operand is taken from: an earlier result, a numeral of the question, or a fixed number.
 Operand = tuple[str, int | Fraction]
+ORDER = ("result", "numeral", "fixed")  # of the operands of a sum or product, and numerals as they stand in the text
 
 
 @dataclass(frozen=True)
@@ -122,9 +118,12 @@ def linked(problem: Problem) -> Program | None:
     if not all(_PLAIN.fullmatch(text) for _, text in stated):
         return None
     numerals = [Numeral(start, text, number(text.replace(",", ""))) for start, text in stated]
-    numerals += [Numeral(match.start(), match[0], _spelled(match)) for match in _WORD.finditer(problem.question)]
+    numerals += [
+        Numeral(match.start(), match[0], _spelled(match)) for match in SPELLED_NUMBER.finditer(problem.question)
+    ]
     times = Counter(numeral.value for numeral in numerals)
-    said = set(re.findall(r"[a-z]+", _WORD.sub("", problem.question).lower()))
+    starts = {numeral.value: numeral.start for numeral in numerals}
+    said = set(re.findall(r"[a-z]+", SPELLED_NUMBER.sub("", problem.question).lower()))
     words = {WORDS[word] for word in said & WORDS.keys()}
     words |= {1 / value for value in words if value < 1}  # half of it: times 1/2, or divided by 2
     near = {meaning for numeral in numerals for meaning in _derived(numeral.value)}
@@ -145,6 +144,9 @@ def linked(problem: Problem) -> Program | None:
                 pair.append(("fixed", value))
             else:
                 pair.append(("numeral", used.setdefault(value, len(used))))
+        if call.tool in ("Add", "Multiply"):
+            values = list(used)
+            pair.sort(key=lambda at: (ORDER.index(at[0]), starts[values[at[1]]] if at[0] == "numeral" else at[1]))
         origins.append(tuple(pair))
         results.append(OPERATIONS[call.tool](call.arguments["a"], call.arguments["b"]))
     chosen = tuple(next(numeral for numeral in numerals if numeral.value == value) for value in used)
@@ -210,11 +212,11 @@ def _written(question: str) -> int:
 
 def _values(question: str) -> list[Fraction]:
     in_digits = [number(match[0].replace(",", "")) for match in _SPAN.finditer(question)]
-    return in_digits + [_spelled(match) for match in _WORD.finditer(question)]
+    return in_digits + [_spelled(match) for match in SPELLED_NUMBER.finditer(question)]
 
 
 def _spelled(match: re.Match) -> Fraction:
-    return Fraction(_SPELLED[match[0].lower()])
+    return Fraction(SPELLED[match[0].lower()])
 
 
 def _derived(value: Fraction) -> set[Fraction]:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from stages.chain import Message
+from stages.grounding import ONES, TENS
 from stages.params import InputError
 
 USER, ASSISTANT, TOOL, END, PAD, UNKNOWN = "<|user|>", "<|assistant|>", "<|tool|>", "<|end|>", "<|pad|>", "<|unknown|>"
@@ -21,18 +22,45 @@ SPECIAL = [PAD, END, USER, ASSISTANT, TOOL, UNKNOWN]
 
 # System messages are not rendered: the tool list is longer than what this student reads. A tool's reply has the role
 # `user` (stages/chain.py, turns), so it is told from a question by the assistant message before it.
-CHAT_TEMPLATE = """\
+_TEMPLATE = """\
 {%- for message in messages -%}
 {%- if message['role'] == 'assistant' -%}
 {{- '<|assistant|>' + message['content'] + '<|end|>' -}}
 {%- elif message['role'] == 'tool' or (loop.index0 > 0 and messages[loop.index0 - 1]['role'] == 'assistant') -%}
 {{- '<|tool|>' + message['content'] + '<|end|>' -}}
 {%- elif message['role'] == 'user' -%}
-{{- '<|user|>' + message['content'] + '<|end|>' -}}
+QUESTION
 {%- endif -%}
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}
 """
+_QUESTION = "{{- '<|user|>' + message['content'] + '<|end|>' -}}"
+
+# With ordinals, the numbers of a question are counted: `4 boys and two girls` is read as `<|1|>4 boys and<|2|>two
+# girls`. A model of a few layers has to find the second number before it can copy it, and some hundred problems do not
+# teach it that: on one fold of ASDiv-A, 53 instead of 34 % of the answers were right with these marks.
+ORDINALS = [f"<|{place}|>" for place in range(1, 10)]  # the last stands before all that follow, too
+_COUNTED = """\
+{{- '<|user|>' -}}
+{%- set count = namespace(numbers=0) -%}
+{%- for word in message['content'].split(' ') -%}
+{%- set plain = (word | lower).strip('.,;:?!()') -%}
+{%- if word | select('in', '0123456789') | list or plain.split('-')[0] in NUMBER_WORDS -%}
+{%- set count.numbers = [count.numbers + 1, LAST] | min -%}
+{{- '<|' ~ count.numbers ~ '|>' -}}
+{%- elif not loop.first -%}
+{{- ' ' -}}
+{%- endif -%}
+{{- word -}}
+{%- endfor -%}
+{{- '<|end|>' -}}"""
+_NUMBER_WORDS = [*ONES[1:], *TENS]  # `one` may be no number
+
+
+def chat_template(ordinals: bool) -> str:
+    counted = _COUNTED.replace("NUMBER_WORDS", str(_NUMBER_WORDS)).replace("LAST", str(len(ORDINALS)))
+    return _TEMPLATE.replace("QUESTION", counted if ordinals else _QUESTION)
+
 
 # Patterns over byte-level text, where every byte is a printable character and a space is "Ġ".
 _ARGUMENT = r'[(,]Ġ?[A-Za-z_]+="?'
@@ -42,10 +70,11 @@ _IMPLIED = r"(?<=[A-Za-z0-9])Ġ(?=[A-Za-z0-9])"
 _LONGEST_WORD = 1000
 
 
-def train_tokenizer(conversations: Iterable[list[Message]], vocabulary: int):
+def train_tokenizer(conversations: Iterable[list[Message]], vocabulary: int, ordinals: bool = False):
     """A PreTrainedTokenizerFast of at most `vocabulary` tokens, learnt from the words of these conversations.
 
-    Frequent words become one token; the rest are made of the pieces that byte-pair merges found.
+    Frequent words become one token; the rest are made of the pieces that byte-pair merges found. With `ordinals` its
+    chat template counts the numbers of a question.
 
     Raises:
         InputError: `vocabulary` does not hold the bytes, the digits and the special tokens.
@@ -60,7 +89,8 @@ def train_tokenizer(conversations: Iterable[list[Message]], vocabulary: int):
         for word in re.findall(_PIECE, byte_level.normalize_str(text)):
             words[word] += count
     words.pop("Ġ", None)
-    tokens = _vocabulary(words, vocabulary)
+    marks = ORDINALS if ordinals else []
+    tokens = _vocabulary(words, vocabulary, marks)
 
     model = models.WordPiece(
         {token: index for index, token in enumerate(tokens)},
@@ -88,11 +118,11 @@ def train_tokenizer(conversations: Iterable[list[Message]], vocabulary: int):
         pad_token=PAD,
         eos_token=END,
         unk_token=UNKNOWN,
-        additional_special_tokens=[USER, ASSISTANT, TOOL],
+        additional_special_tokens=[USER, ASSISTANT, TOOL, *marks],
         padding_side="right",
         clean_up_tokenization_spaces=False,
     )
-    tokenizer.chat_template = CHAT_TEMPLATE
+    tokenizer.chat_template = chat_template(ordinals)
     return tokenizer
 
 
@@ -100,14 +130,14 @@ def _is_read(message: Message) -> bool:
     return message["role"] != "system"
 
 
-def _vocabulary(words: Counter, size: int) -> list[str]:
+def _vocabulary(words: Counter, size: int, marks: list[str]) -> list[str]:
     """Special tokens, bytes, digits, then the pieces that the words are made of, most useful first."""
     from tokenizers import pre_tokenizers
 
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     inside = [char for char in alphabet if "!" <= char <= "~" or char == "Ġ"]
     pairs = [f"{number:02}" for number in range(100)]
-    fixed = [*SPECIAL, *alphabet, *("##" + char for char in inside), *pairs, *("##" + pair for pair in pairs)]
+    fixed = [*SPECIAL, *marks, *alphabet, *("##" + char for char in inside), *pairs, *("##" + pair for pair in pairs)]
     if size < len(fixed):
         raise InputError(f"train.tiny.vocabulary is {size}; bytes, digits and special tokens alone need {len(fixed)}")
     # Numbers are never merged: 1999 is 19 ##99, whatever is frequent.

@@ -308,6 +308,7 @@ def _check(params: Params, path: Path) -> None:
         "pair.max_overlap": pair.max_overlap,
         "generate.teacher.top_p": generate.teacher.top_p,
         **{f"generate.simulated.{name}": rate for name, rate in dataclasses.asdict(generate.simulated).items()},
+        "train.tiny.dropout": train.tiny.dropout,
         **{f"train.base.rates.{name}": rate for name, rate in dataclasses.asdict(rates).items()},
     }
     not_negative = {

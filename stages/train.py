@@ -43,7 +43,7 @@ def base(params: Params) -> Trained:
     from stages.student import batches
     from stages.student.fit import Schedule, fit_sft
     from stages.student.load import pick_device
-    from stages.student.tiny import build_tiny
+    from stages.student.tiny import build_tiny, dropping
     from stages.student.tokenizer import train_tokenizer
 
     _prepare(params)
@@ -54,7 +54,8 @@ def base(params: Params) -> Trained:
     examples, share = _encoded(params, model, tokenizer, names, conversations, [0] * len(names))
     plan = batches.by_tokens(_lengths(examples), train.base.steps, train.base.batch_tokens, train.seed)
     schedule = Schedule(train.base.learning_rate, train.base.warmup, 0.4, 0.03, weight_decay=0.01, beta2=0.98)
-    model, curve = fit_sft(model, tokenizer, examples, plan, schedule, _run(params))
+    with dropping(model, train.tiny.dropout):
+        model, curve = fit_sft(model, tokenizer, examples, plan, schedule, _run(params))
     return _trained(model, tokenizer, model.dtype, plan, _lengths(examples), share, curve)
 
 

@@ -8,7 +8,7 @@ from test_student_tokenizer import SUMS, TALK
 
 from stages.params import TinyParams
 from stages.student.load import load_student, save_student
-from stages.student.tiny import build_tiny
+from stages.student.tiny import build_tiny, dropping
 from stages.student.tokenizer import train_tokenizer
 
 TINY = TinyParams(
@@ -53,3 +53,36 @@ def test_it_is_saved_as_an_ordinary_student(tokenizer, tmp_path):
     assert len(again) == len(tokenizer)
     assert loaded.generation_config.eos_token_id == tokenizer.eos_token_id == loaded.config.eos_token_id
     assert all(torch.equal(weight, loaded.state_dict()[name]) for name, weight in model.state_dict().items())
+
+
+def test_dropout_is_there_in_training_alone_and_leaves_nothing_behind(tokenizer):
+    model = build_tiny(tokenizer, TINY, seed=1)
+    ids = torch.tensor([tokenizer("Leo is a rompus")["input_ids"]])
+
+    def scores():
+        with torch.no_grad():
+            return model(input_ids=ids).logits
+
+    whole = scores()
+    model.train()
+    with dropping(model, 0.5):
+        assert not torch.equal(scores(), scores())
+        model.eval()
+        assert torch.equal(scores(), whole)
+        model.train()
+    assert torch.equal(scores(), whole)
+    with dropping(model, 0.0):
+        assert torch.equal(scores(), whole)
+
+
+def test_dropout_zeroes_that_share_of_the_embeddings_and_of_what_each_layer_adds(tokenizer):
+    model = build_tiny(tokenizer, TINY, seed=1).train()
+    seen = []
+    ids = torch.tensor([tokenizer("Leo is a rompus")["input_ids"] * 40])
+    with dropping(model, 0.25):
+        parts = [model.model.embed_tokens, *(layer.mlp.down_proj for layer in model.model.layers)]
+        parts += [layer.self_attn.o_proj for layer in model.model.layers]
+        for part in parts:
+            part.register_forward_hook(lambda module, inputs, output: seen.append((output == 0).float().mean().item()))
+        model(input_ids=ids)
+    assert len(seen) == 5 and all(abs(share - 0.25) < 0.03 for share in seen)

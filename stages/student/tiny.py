@@ -7,6 +7,9 @@ has to learn where to look (0-2 % without it, 63 % with it, after the same 25 CP
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from stages.params import TinyParams
 
 
@@ -39,3 +42,23 @@ def build_tiny(tokenizer, tiny: TinyParams, seed: int):
             attention.o_proj.weight.copy_(tiny.copy * attention.v_proj.weight.T)
     model.generation_config = GenerationConfig(eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
     return model
+
+
+@contextlib.contextmanager
+def dropping(model, share: float) -> Iterator[None]:
+    """Within it, training zeroes this share of the embeddings and of what attention and MLP add to them (dropout).
+
+    A Llama has no dropout of its own but that of attention's weights. Nothing of it stays in the model.
+    """
+    import torch
+
+    def drop(module, _inputs, output):
+        return torch.nn.functional.dropout(output, share, module.training)
+
+    inner = [part for layer in model.model.layers for part in (layer.self_attn.o_proj, layer.mlp.down_proj)]
+    hooks = [part.register_forward_hook(drop) for part in (model.model.embed_tokens, *inner) if share]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

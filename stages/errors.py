@@ -9,12 +9,14 @@ slips (they average out), which is what leaves preference training something to 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from fractions import Fraction
 
 from stages.chain import Call, Message, Step, Value, number_text, turns
 from stages.params import BaseParams, ErrorRates, InputError
 from stages.problems import builtin
 from stages.problems.problem import Problem
+from stages.problems.redraw import family
 from stages.problems.reference import confirmed
 from stages.problems.sources import load_base
 from stages.tools import TOOLKITS
@@ -205,14 +207,31 @@ def corpus(base: BaseParams) -> list[list[Message]]:
         InputError: `base.problems` holds no problem with a confirmed solution.
     """
     sources = [
-        builtin.problems(f"builtin/{task}", "train", count, base.seed)
+        [(problem, f"base {base.seed}") for problem in builtin.problems(f"builtin/{task}", "train", count, base.seed)]
         for task, count in (("math", base.math), ("logic", base.logic))
         if count
     ]
     if base.problems:
-        sources.append(readable(base))
+        sources.append(_evenly(readable(base), f"base {base.seed}"))
     places = ((index / len(made), task, index) for task, made in enumerate(sources) for index in range(len(made)))
-    return [conversation(sources[task][index], f"base {base.seed}", base.rates) for _, task, index in sorted(places)]
+    return [conversation(*sources[task][index], base.rates) for _, task, index in sorted(places)]
+
+
+def _evenly(problems: list[Problem], seed: str) -> list[tuple[Problem, str]]:
+    """Each problem with the seeds of its attempts: more than one where it could be redrawn less often than others.
+
+    So a problem whose numbers nobody dares to change counts as much as one that stands there ten times.
+    """
+    families = Counter(map(family, problems))
+    most: dict[str, int] = {}
+    for name, size in families.items():
+        source = name.partition("/")[0]
+        most[source] = max(size, most.get(source, 1))
+    return [
+        (problem, seed if time == 0 else f"{seed} again {time}")
+        for problem in problems
+        for time in range(most[problem.id.partition("/")[0]] // families[family(problem)])
+    ]
 
 
 def readable(base: BaseParams) -> list[Problem]:

@@ -2,6 +2,7 @@
 
 In: data/predictions.jsonl of each revision (a commit, tag, branch or experiment), from DVC's cache or the remote; or
 files of that form. Out: the table, and with --out FILE its figures as JSON. Held-out problems only.
+With --source NAME, those of this source alone.
 Run: python -m stages.pool mawps-0 mawps-1 mawps-2 mawps-3 mawps-4
 """
 
@@ -35,7 +36,9 @@ def pooled(parts: dict[str, list[dict]]) -> dict:
         models[name] = {row["model"] for row in rows}
         first = next(iter(models))
         if not rows:
-            raise InputError(f"{name}: no held-out prediction; name a run whose problems.heldout is not empty")
+            raise InputError(
+                f"{name}: no such held-out prediction; name a run that tested some, and a source of theirs"
+            )
         if models[name] != models[first]:
             said = [", ".join(sorted(models[part])) for part in (name, first)]
             raise InputError(f"{name}: its students are {said[0]}, those of {first} {said[1]}; pool runs of the same")
@@ -126,11 +129,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "places", nargs="+", metavar="REV", help="a commit, tag, branch, experiment or predictions file"
     )
     parser.add_argument("--out", metavar="FILE", help="write the figures there as JSON, as metrics/eval.json has them")
+    parser.add_argument(
+        "--source", metavar="NAME", help="only problems of this source, as mawps, where runs test several"
+    )
     asked = parser.parse_args(arguments)
     twice = next((place for place in asked.places if asked.places.count(place) > 1), None)
     if twice:
         raise InputError(f"{twice}: named twice; name each run once")
-    measured = pooled({place: read(place) for place in asked.places})
+    parts = {place: read(place) for place in asked.places}
+    if asked.source:
+        # A published problem's id starts with its source (stages/problems).
+        parts = {
+            place: [row for row in rows if row["problem_id"].startswith(f"{asked.source}/")]
+            for place, rows in parts.items()
+        }
+    measured = pooled(parts)
     if asked.out:
         write_metrics(asked.out, measured)
     print(text(measured))

@@ -171,6 +171,27 @@ def test_a_file_that_dvc_does_not_watch_is_said(pens, tmp_path, monkeypatch, cap
     assert "is no dep of generate in dvc.yaml" in capsys.readouterr().err
 
 
+def test_a_problem_that_cannot_be_redrawn_is_read_as_often_in_other_attempts(tmp_path):
+    rows = [
+        ("Tom has 12 pens and buys 34. How many?", "12+34=x", 46),
+        ("Tom has 7 pens and 7 caps. In all?", "7+7=x", 14),
+    ]
+    path = tmp_path / "mawps.jsonl"
+    path.write_text(
+        "".join(
+            json.dumps({"iIndex": 0, "sQuestion": asked, "lEquations": [equation], "lSolutions": [gold]}) + "\n"
+            for asked, equation, gold in rows
+        )
+    )
+    entry = {"source": "mawps", "path": str(path), "seed": 1, "redraws": 9}
+    made = corpus(reading(0, 0, entry, rates=ErrorRates(0.0, 0.5, 0.5)))
+    again = [talk for talk in made if "7 caps" in talk[0]["content"]]
+    assert (len(made), len(again)) == (20, 10)
+    assert len({json.dumps(talk) for talk in again}) > 3
+    assert len(corpus(reading(0, 0, {**entry, "redraws": 1}))) == 4
+    assert len(corpus(reading(0, 0, {"source": "mawps", "path": str(path)}))) == 2
+
+
 @pytest.mark.shared_data
 @pytest.mark.parametrize(
     ("source", "name", "keys", "count"),

@@ -70,7 +70,7 @@ def test_every_gain_and_right_answers_have_their_interval():
     [
         (ONE[:], r"two: problem one/.* stands in one too; pool runs that tested different ones"),
         (part("two", base=BASE, sft=SFT), r"two: its students are base, sft, those of one base, dpo, sft"),
-        ([], r"two: no held-out prediction"),
+        ([], r"two: no such held-out prediction"),
         (TWO[:-1], r"two: models are compared on the same problems"),
     ],
 )
@@ -79,13 +79,17 @@ def test_runs_that_cannot_be_one_table_are_refused(other, message):
         pool.pooled({"one": ONE, "two": other})
 
 
-def test_out_of_distribution_rows_of_a_file_are_left_out(tmp_path, capsys):
+def test_rows_of_a_file_that_are_out_of_distribution_or_of_another_source_are_left_out(tmp_path, capsys):
     far = [{**row, "use": "ood"} for row in part("far", base=BASE, sft=SFT, dpo=DPO)]
     schema.write(tmp_path / "one.jsonl", ONE + far, "predictions")
     schema.write(tmp_path / "two.jsonl", TWO, "predictions")
     pool.main([str(tmp_path / "one.jsonl"), str(tmp_path / "two.jsonl"), "--out", str(tmp_path / "pooled.json")])
     assert "| all | 11 | 54.5 % [28.0, 78.7] |" in capsys.readouterr().out
     assert json.loads((tmp_path / "pooled.json").read_text())["dpo"]["all"]["n"] == 11
+    pool.main([str(tmp_path / "one.jsonl"), "--source", "one"])
+    assert "| all | 5 |" in capsys.readouterr().out
+    with pytest.raises(InputError, match=r"two\.jsonl: no such held-out prediction; .* a source of theirs"):
+        pool.main([str(tmp_path / "one.jsonl"), str(tmp_path / "two.jsonl"), "--source", "one"])
     with pytest.raises(InputError, match=r"one\.jsonl: named twice"):
         pool.main([str(tmp_path / "one.jsonl")] * 2)
 

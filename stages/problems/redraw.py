@@ -29,6 +29,7 @@ MAX_TIMES = 10  # a result is at most so many times as large as the one it stand
 # What the tools of the same name do, without the way through text and back.
 OPERATIONS = {"Add": add, "Subtract": lambda a, b: add(a, -b), "Multiply": multiply, "Divide": divide}
 
+_MARK = "-redrawn-"
 _PLAIN = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]{1,6})?|[0-9]{1,9}(?:\.[0-9]{1,6})?|\.[0-9]{1,6}")
 _SPAN = re.compile(r"(?<![\w.,:/-])(?:[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)(?![\w/:]|[.,][0-9]|-[0-9])")
 
@@ -105,8 +106,13 @@ def redrawn(problem: Problem, count: int, seed: int) -> list[Problem]:
         values = [drawn_value(numeral, rng) for numeral in program.numerals]
         other = _applied(problem, program, values)
         if other is not None and text_key(other.question) != text_key(problem.question):
-            made.setdefault(text_key(other.question), replace(other, id=f"{problem.id}-redrawn-{len(made) + 1}"))
+            made.setdefault(text_key(other.question), replace(other, id=f"{problem.id}{_MARK}{len(made) + 1}"))
     return list(made.values())
+
+
+def family(problem: Problem) -> str:
+    """The id of the problem that this one was drawn from; its own where it was not."""
+    return problem.id.partition(_MARK)[0]
 
 
 def linked(problem: Problem) -> Program | None:

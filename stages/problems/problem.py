@@ -63,11 +63,12 @@ def folded(problems: list[Problem], folds: int, fold: int, held: bool, seed: int
     Problems with the same words are in one fold: MAWPS repeats 222 of its questions, 128 of them with other spaces and
     commas. Which fold is drawn with `seed`; every problem is in exactly one.
     """
-    groups = sorted({_words(problem) for problem in problems})
+    groups = sorted({words(problem) for problem in problems})
     random.Random(seed).shuffle(groups)
-    places = {words: place % folds for place, words in enumerate(groups)}
-    return [problem for problem in problems if (places[_words(problem)] == fold) == held]
+    places = {group: place % folds for place, group in enumerate(groups)}
+    return [problem for problem in problems if (places[words(problem)] == fold) == held]
 
 
-def _words(problem: Problem) -> tuple[str, ...]:
+def words(problem: Problem) -> tuple[str, ...]:
+    """The question's words and numbers, case, spaces and punctuation ignored."""
     return tuple(re.findall(r"\w+", problem.question.lower()))

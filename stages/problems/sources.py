@@ -25,7 +25,7 @@ from stages.problems import (
     proofwriter,
     svamp,
 )
-from stages.problems.problem import Problem, drawn, folded, text_key
+from stages.problems.problem import Problem, drawn, folded, text_key, words
 from stages.problems.redraw import redrawn
 
 USES = ("train", "dev", "heldout", "ood")
@@ -126,11 +126,15 @@ def _published(use: str, key: str, entry: dict) -> list[Problem]:
         raise ParamsError(f"{key}.redraws: only training problems are multiplied; take it out")
     options = {name: entry[name] for name in choices if name in entry}
     seed = entry.get("seed", 0)
-    found = module.read(path=Path(entry["path"]) if "path" in entry else None, **options)
+    whole = module.read(path=Path(entry["path"]) if "path" in entry else None, **options)
+    # A redraw may hit another published problem: MAWPS has the same story with other numbers, and one of them is tested.
+    taken = {words(problem) for problem in whole}
+    found = whole
     if "folds" in entry:
-        found = folded(found, entry["folds"], entry["fold"], entry["use"] == "test", seed)
+        found = folded(whole, entry["folds"], entry["fold"], entry["use"] == "test", seed)
     found = drawn(found, entry.get("n"), seed)
-    return found + [other for one in found for other in redrawn(one, entry.get("redraws", 0), seed)]
+    more = [other for one in found for other in redrawn(one, entry.get("redraws", 0), seed)]
+    return found + [other for other in more if words(other) not in taken]
 
 
 def _check_fold(key: str, entry: dict) -> None:

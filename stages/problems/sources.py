@@ -127,7 +127,7 @@ def _published(use: str, key: str, entry: dict) -> list[Problem]:
     options = {name: entry[name] for name in choices if name in entry}
     seed = entry.get("seed", 0)
     whole = module.read(path=Path(entry["path"]) if "path" in entry else None, **options)
-    # A redraw may hit another published problem: MAWPS has the same story with other numbers, and one of them is tested.
+    # A redraw may hit another published problem, and that one may be tested: MAWPS repeats stories with other numbers.
     taken = {words(problem) for problem in whole}
     found = whole
     if "folds" in entry:

@@ -60,7 +60,8 @@ class Project:
 
     def journal(self) -> list[str]:
         """The keys of the calls in the live journal, as often as they stand there."""
-        lines = [line for path in (self.folder / ".journal").glob("*.jsonl") for line in path.read_text().split("\n")]
+        paths = (self.folder / ".journal").glob("*.jsonl")
+        lines = [line for path in paths for line in path.read_text().split("\n")[:-1]]  # not one that is being written
         return [row["key"] for row in map(json.loads, filter(None, lines)) if "key" in row]
 
     def commit(self, message: str) -> None:
@@ -181,9 +182,7 @@ def test_beta_trains_dpo_again_and_evaluates(project):
 
 def test_pairing_asks_the_teacher_nothing(project):
     before = project.journal()
-    project.edit(
-        "params.yaml", "  per_problem: 2\n  seed: 1\n  max_length", "  per_problem: 1\n  seed: 1\n  max_length"
-    )
+    project.edit("params.yaml", "  per_problem: 2\n  seed: 1\n  lucky", "  per_problem: 1\n  seed: 1\n  lucky")
     assert project.repro() == ["pair", "train@dpo", "eval"]
     assert project.journal() == before
 

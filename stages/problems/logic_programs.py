@@ -99,13 +99,7 @@ def chain(problem: Problem, program: str, model: str) -> Chain:
         steps.append(run_call(Call("Finish", {"answer": answer}).text(), tools, state))
     except ProgramError:
         answer = ""
-    return Chain(
-        problem_id=problem.id,
-        task=problem.task,
-        toolkit=problem.toolkit,
-        source=problem.source,
-        question=problem.question,
-        gold=problem.gold,
+    return problem.chain(
         teacher=model,
         sample=0,
         prompt=(),

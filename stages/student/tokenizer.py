@@ -38,7 +38,7 @@ _QUESTION = "{{- '<|user|>' + message['content'] + '<|end|>' -}}"
 
 # With ordinals, the numbers of a question are counted: `4 boys and two girls` is read as `<|1|>4 boys and<|2|>two
 # girls`. A model of a few layers has to find the second number before it can copy it, and some hundred problems do not
-# teach it that: on one fold of ASDiv-A, 53 instead of 34 % of the answers were right with these marks.
+# teach it that: on one fold of ASDiv-A, 49 instead of 34 % of the answers were right with these marks.
 ORDINALS = [f"<|{place}|>" for place in range(1, 10)]  # the last stands before all that follow, too
 _COUNTED = """\
 {{- '<|user|>' -}}

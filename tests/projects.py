@@ -64,6 +64,7 @@ class Project:
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in files}
 
     def journal(self) -> list[dict]:
-        """The requests in the live journal, as often as they stand there."""
-        lines = [line for path in (self.folder / ".journal").glob("*.jsonl") for line in path.read_text().split("\n")]
+        """The requests in the live journal, as often as they stand there; a line that is being written is not yet."""
+        files = [path.read_bytes() for path in (self.folder / ".journal").glob("*.jsonl")]
+        lines = [line for file in files for line in file.rpartition(b"\n")[0].split(b"\n")]
         return [row["request"] for row in map(json.loads, filter(None, lines)) if "key" in row]

@@ -10,41 +10,14 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 from stages.chain import Step, Value
+from stages.numerals import FRACTION, NUMERAL, WORDS
 from stages.tools.calls import number
 
-_NUMERAL = re.compile(r"[0-9]{1,30}(?:,[0-9]{3})*(?:\.[0-9]{1,30})?")
-FRACTION = re.compile(r"([0-9]{1,15})\s?/\s?([0-9]{1,15})")
-_COUNT = re.compile(_NUMERAL.pattern + r"(?!st|nd|rd|th)")  # no ordinal
+_COUNT = re.compile(NUMERAL.pattern + r"(?!st|nd|rd|th)")  # no ordinal
 _WORD = re.compile(r"[a-z]+")
 
 # Units and small steps that a solution may use without reading them anywhere: months, days, hours, cents, ...
 CONSTANTS = tuple(map(Fraction, (0, 1, 2, 4, 7, 10, 12, 24, 30, 52, 60, 100, 365, 1000, 3600)))
-
-ONES = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen \
-eighteen nineteen".split()
-TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-WORDS = {
-    **{word: Fraction(value) for value, word in enumerate(ONES, start=1)},
-    **{word: Fraction(10 * value) for value, word in enumerate(TENS, start=2)},
-    **dict.fromkeys(("half", "halves"), Fraction(1, 2)),
-    **dict.fromkeys(("third", "thirds", "thrice", "triple", "tripled"), Fraction(3)),
-    **dict.fromkeys(("quarter", "quarters", "fourth", "fourths", "quadruple"), Fraction(4)),
-    **dict.fromkeys(("twice", "double", "doubled", "pair", "couple"), Fraction(2)),
-    **dict.fromkeys(("fifth", "fifths"), Fraction(5)),
-    "dozen": Fraction(12),
-    "hundred": Fraction(100),
-    "thousand": Fraction(1000),
-}
-
-# `two` to `ninety-nine`, also `ninety nine`; one may be no number.
-SPELLED = {word: value for value, word in enumerate(ONES[1:], start=2)}
-SPELLED |= {word: 10 * value for value, word in enumerate(TENS, start=2)}
-SPELLED |= {
-    f"{ten}{gap}{one}": SPELLED[ten] + value for ten in TENS for gap in "- " for value, one in enumerate(ONES[:9], 1)
-}
-SPELLED_NUMBER = re.compile(
-    rf"(?<![\w-])(?:{'|'.join(sorted(SPELLED, key=len, reverse=True))})(?![\w-])", re.IGNORECASE
-)
 
 # What a stated n may be used as, the plain number first: n% is n/100, 1 - n/100, 1 + n/100, 100 - n or 100 + n.
 READINGS: tuple[Callable[[Fraction], Fraction], ...] = (
@@ -59,7 +32,7 @@ READINGS: tuple[Callable[[Fraction], Fraction], ...] = (
 
 def numbers_in(text: str) -> list[Fraction]:
     """The numerals of a text, thousands separators dropped: `1,200 at 0.5` gives 1200 and 1/2."""
-    return [number(numeral.replace(",", "")) for numeral in _NUMERAL.findall(text)]
+    return [number(numeral.replace(",", "")) for numeral in NUMERAL.findall(text)]
 
 
 def question_numbers(question: str) -> set[Fraction]:

@@ -10,7 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from stages.grounding import WORDS
+from stages.numerals import WORDS
 from stages.params import InputError, PairParams, Params, ParamsError
 from stages.problems.problem import Problem
 from stages.problems.sources import load, load_base

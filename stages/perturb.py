@@ -15,7 +15,8 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from stages.chain import Call, Step, Value, number_text
-from stages.grounding import CONSTANTS, FRACTION, READINGS, numbers_grounded, numbers_in, operands, result_number
+from stages.grounding import CONSTANTS, READINGS, numbers_grounded, numbers_in, operands, result_number
+from stages.numerals import FRACTION
 from stages.tools import TOOLKITS
 from stages.tools.calls import number
 from stages.tools.tool import ToolError

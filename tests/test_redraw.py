@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.chain import Call
-from stages.grounding import SPELLED, SPELLED_NUMBER
+from stages.numerals import SPELLED, SPELLED_NUMBER
 from stages.params import ParamsError, ProblemsParams
 from stages.problems import asdiv, formulas, gsm8k, mawps
 from stages.problems.problem import Problem

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from stages.chain import Call, number_text
-from stages.grounding import SPELLED, SPELLED_NUMBER, WORDS
+from stages.numerals import SPELLED, SPELLED_NUMBER, WORDS
 from stages.problems.problem import Problem, text_key
 from stages.tools.calls import number
 from stages.tools.expression import add, divide, multiply

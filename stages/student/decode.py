@@ -64,7 +64,7 @@ class _Row:
 
     def _end_turn(self, cut: bool) -> None:
         """Hand the turn to the agent and queue what the model reads before its next one."""
-        text = self.chat.tokenizer.decode(self.written, skip_special_tokens=False)
+        text = self.chat.read(self.written, self.attempt.messages)
         self.attempt.advance(Reply(text, self.read, len(self.written), cut=cut))
         self.written = []
         if not self.attempt.stop:
@@ -81,7 +81,7 @@ class Turn:
     """
 
     def __init__(self, messages: list[Message], chat: ChatText, seed: object, unwanted: Callable[[], bool]):
-        self.chat, self.unwanted = chat, unwanted
+        self.messages, self.chat, self.unwanted = messages, chat, unwanted
         self.prompt = chat.ids(chat.texts([messages], ask=True)[0])
         self.length = len(self.prompt)
         self.written: list[int] = []
@@ -90,7 +90,7 @@ class Turn:
 
     @property
     def text(self) -> str:
-        return self.chat.tokenizer.decode(self.written, skip_special_tokens=False)
+        return self.chat.read(self.written, self.messages)
 
     def start(self, limit: int) -> bool:
         self.cut = self.length > limit

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from stages.chain import Message, readable
 from stages.params import InputError, brief
+from stages.student.references import ORDINALS, RESULTS, refer, references
 
 # Some templates (Llama 3) write today's date into the system turn; a fixed one keeps the bytes equal on every day.
 _FIXED_DATE = "{%- macro strftime_now(format) -%}26 Jul 2024{%- endmacro %}"
@@ -31,6 +32,8 @@ class ChatText:
 
     Control tokens (`<|im_end|>`) come from the template alone: one that a problem, a model or a tool writes into a
     message is marked in the rendered text and encoded letter by letter, so that no text can end a turn or open one.
+
+    A tokenizer with marks for numbers (references.py) gets them in the model's turns; `read` puts the numbers back.
     """
 
     def __init__(self, tokenizer):
@@ -39,6 +42,8 @@ class ChatText:
             raise TemplateError(f"{tokenizer.name_or_path}: the tokenizer has no chat template; choose a chat model")
         template = tokenizer.get_chat_template()
         self._template = _FIXED_DATE + template if "strftime_now" in template else template
+        places = {token.content: place for place, token in tokenizer.added_tokens_decoder.items()}
+        self._marks = {places[mark]: mark for mark in (*ORDINALS, *RESULTS) if RESULTS[0] in places}
         added = tokenizer.added_tokens_decoder.values()
         self._control = re.compile(f"(?<!{_MARK})({_any(token.content for token in added if token.special)})")
         self._end = re.compile(rf"\s*({_any(token.content for token in added)})")
@@ -53,13 +58,10 @@ class ChatText:
         """Each conversation rendered, for `ids`; `ask` appends what stands before the model's next turn."""
         from jinja2 import TemplateError as JinjaError
 
-        marked = [
-            [{**message, "content": self._marked(message["content"])} for message in messages]
-            for messages in conversations
-        ]
+        written = [self.written(messages) for messages in conversations]
         try:
             return self.tokenizer.apply_chat_template(
-                marked, chat_template=self._template, tokenize=False, add_generation_prompt=ask
+                written, chat_template=self._template, tokenize=False, add_generation_prompt=ask
             )
         except (JinjaError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise self._refusal(f"refuses a conversation: {brief(error, 300)}") from None
@@ -85,8 +87,24 @@ class ChatText:
                 ids += self.tokenizer(plain, add_special_tokens=False, split_special_tokens=True)["input_ids"]
         return ids
 
-    def _marked(self, content: str) -> str:
-        return self._control.sub(rf"{_MARK}\1", readable(content))
+    def written(self, messages: list[Message]) -> list[Message]:
+        """The messages as the template takes them: control tokens marked, numbers by reference."""
+        messages = self._plain(messages)
+        return refer(messages) if self._marks else messages
+
+    def _plain(self, messages: list[Message]) -> list[Message]:
+        return [
+            {**message, "content": self._control.sub(rf"{_MARK}\1", readable(message["content"]))}
+            for message in messages
+        ]
+
+    def read(self, ids: list[int], messages: list[Message]) -> str:
+        """What the model wrote with these tokens behind these messages; a mark that stands for nothing stays."""
+        if any(token in self._marks for token in ids):
+            known = references(self._plain(messages))
+            numbers = {place: self.ids(known[mark]) for place, mark in self._marks.items() if mark in known}
+            ids = [part for token in ids for part in numbers.get(token, [token])]
+        return self.tokenizer.decode(ids, skip_special_tokens=False)
 
     def spans(
         self, conversations: list[list[Message]], prompt_counts: list[int]
@@ -101,8 +119,10 @@ class ChatText:
         ]
         asked = iter(self.texts([m[:i] for m, at in zip(conversations, turns, strict=True) for i in at], ask=True))
         return [
-            (text, [self._span(text, next(asked), messages[i]["content"]) for i in at])
-            for text, messages, at in zip(self.texts(conversations), conversations, turns, strict=True)
+            (text, [self._span(text, next(asked), written[i]["content"]) for i in at])
+            for text, written, at in zip(
+                self.texts(conversations), map(self.written, conversations), turns, strict=True
+            )
         ]
 
     def following(self, messages: list[Message]) -> str:
@@ -111,14 +131,14 @@ class ChatText:
         `messages` ends with an assistant turn and the tool's reply to it.
         """
         before, text = self.texts([messages[:-2], messages], ask=True)
-        return text[self._span(text, before, messages[-2]["content"])[1] :]
+        return text[self._span(text, before, self.written(messages)[-2]["content"])[1] :]
 
     def _span(self, text: str, before: str, content: str) -> tuple[int, int]:
         """Where the turn with this content stands in `text`, which must continue `before`."""
         if not text.startswith(before):
             raise self._refusal("renders a conversation differently once it goes on, so no prompt is a part of it")
         start = len(before)
-        written = self._marked(content).strip()  # some templates strip, none may do more
+        written = content.strip()  # some templates strip, none may do more
         blank = len(text[start:]) - len(text[start:].lstrip())
         end = self._end.match(text, start + blank + len(written))
         if not text.startswith(written, start + blank) or not end or end[1] != self.end:
@@ -203,13 +223,17 @@ def trained_token_share(
     and Unicode forms aside; the tokens of a run that does not count as not written, and so do runs beyond the last
     turn. A turn whose tokens are not trained at all also lowers the share, by the tokens it has.
     """
-    end = ChatText(tokenizer).end
+    chat = ChatText(tokenizer)
     written = total = 0
     runs, expected = [], []
     for (ids, own), messages, count in zip(
         encoded, conversations, prompt_counts or [0] * len(conversations), strict=True
     ):
-        turns = [readable(m["content"]) + end for m in messages[count:] if m["role"] == "assistant"]
+        turns = [
+            m["content"].replace(_MARK, "") + chat.end
+            for m in chat.written(messages)[count:]
+            if m["role"] == "assistant"
+        ]
         kept = _runs(ids, own)
         turns += [""] * (len(kept) - len(turns))
         kept += [[]] * (len(turns) - len(kept))

@@ -14,8 +14,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from stages.chain import Message
-from stages.grounding import ONES, TENS
 from stages.params import InputError
+from stages.student.references import NUMBER_WORDS, ORDINALS, RESULTS, STRIPPED
 
 USER, ASSISTANT, TOOL, END, PAD, UNKNOWN = "<|user|>", "<|assistant|>", "<|tool|>", "<|end|>", "<|pad|>", "<|unknown|>"
 SPECIAL = [PAD, END, USER, ASSISTANT, TOOL, UNKNOWN]
@@ -38,13 +38,13 @@ _QUESTION = "{{- '<|user|>' + message['content'] + '<|end|>' -}}"
 
 # With ordinals, the numbers of a question are counted: `4 boys and two girls` is read as `<|1|>4 boys and<|2|>two
 # girls`. A model of a few layers has to find the second number before it can copy it, and some hundred problems do not
-# teach it that: on one fold of ASDiv-A, 49 instead of 34 % of the answers were right with these marks.
-ORDINALS = [f"<|{place}|>" for place in range(1, 10)]  # the last stands before all that follow, too
+# teach it that: on one fold of ASDiv-A, 49 instead of 34 % of the answers were right with these marks. It writes marks
+# in place of such numbers, too (references.py): digits that are never copied cannot be copied wrong.
 _COUNTED = """\
 {{- '<|user|>' -}}
 {%- set count = namespace(numbers=0) -%}
 {%- for word in message['content'].split(' ') -%}
-{%- set plain = (word | lower).strip('.,;:?!()') -%}
+{%- set plain = (word | lower).strip('STRIPPED') -%}
 {%- if word | select('in', '0123456789') | list or plain.split('-')[0] in NUMBER_WORDS -%}
 {%- set count.numbers = [count.numbers + 1, LAST] | min -%}
 {{- '<|' ~ count.numbers ~ '|>' -}}
@@ -54,11 +54,11 @@ _COUNTED = """\
 {{- word -}}
 {%- endfor -%}
 {{- '<|end|>' -}}"""
-_NUMBER_WORDS = [*ONES[1:], *TENS]  # `one` may be no number
 
 
 def chat_template(ordinals: bool) -> str:
-    counted = _COUNTED.replace("NUMBER_WORDS", str(_NUMBER_WORDS)).replace("LAST", str(len(ORDINALS)))
+    counted = _COUNTED.replace("NUMBER_WORDS", str(NUMBER_WORDS)).replace("LAST", str(len(ORDINALS)))
+    counted = counted.replace("STRIPPED", STRIPPED)
     return _TEMPLATE.replace("QUESTION", counted if ordinals else _QUESTION)
 
 
@@ -74,7 +74,7 @@ def train_tokenizer(conversations: Iterable[list[Message]], vocabulary: int, ord
     """A PreTrainedTokenizerFast of at most `vocabulary` tokens, learnt from the words of these conversations.
 
     Frequent words become one token; the rest are made of the pieces that byte-pair merges found. With `ordinals` its
-    chat template counts the numbers of a question.
+    chat template counts the numbers of a question, and it has the marks that stand for them and for results.
 
     Raises:
         InputError: `vocabulary` does not hold the bytes, the digits and the special tokens.
@@ -89,7 +89,7 @@ def train_tokenizer(conversations: Iterable[list[Message]], vocabulary: int, ord
         for word in re.findall(_PIECE, byte_level.normalize_str(text)):
             words[word] += count
     words.pop("Ġ", None)
-    marks = ORDINALS if ordinals else []
+    marks = [*ORDINALS, *RESULTS] if ordinals else []
     tokens = _vocabulary(words, vocabulary, marks)
 
     model = models.WordPiece(

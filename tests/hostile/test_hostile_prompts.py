@@ -11,7 +11,8 @@ from stages.problems.problem import Problem
 from stages.prompt import prompt_messages
 from stages.student.decode import _Row
 from stages.student.masks import ChatText, TemplateError, encode, encode_all, trained_token_share
-from stages.student.tokenizer import ORDINALS, train_tokenizer
+from stages.student.references import ORDINALS, RESULTS
+from stages.student.tokenizer import train_tokenizer
 from stages.verdict import verdict
 
 AGENT = AgentParams(max_steps=6, max_errors=3, examples=0)
@@ -67,9 +68,9 @@ def attack(chat: ChatText, case: str) -> str:
 
 
 def controls(chat: ChatText, ids: list[int]) -> list[str]:
-    """Those that open or end something; how many numbers are counted depends on the text."""
+    """Those that open or end something; how many numbers are counted and referred to depends on the text."""
     known = control_tokens(chat)
-    return [known[token] for token in ids if token in known and known[token] not in ORDINALS]
+    return [known[token] for token in ids if token in known and known[token] not in (*ORDINALS, *RESULTS)]
 
 
 def with_text(text: str) -> list[dict]:
@@ -182,10 +183,13 @@ def test_what_looks_like_a_template_stays_as_it_is(chats, shape, text):
     problem = Problem("p", "math", "arithmetic", "test", f"How many {text}?", "42")
     assert prompt_messages(problem, 0)[1]["content"] == problem.question
     messages = [*prompt_messages(problem, 0), {"role": "assistant", "content": text}]
-    read = chats[shape].texts([messages])[0]
-    for mark in ORDINALS:
-        read = read.replace(mark, " ")
-    assert read.count(text) == 2
+    chat = chats[shape]
+    asked = chat.texts([messages[:-1]])[0]
+    for mark in ORDINALS:  # stand in the place of a space
+        asked = asked.replace(mark, " ")
+    turn = chat.written(messages)[-1]["content"]
+    assert text in asked and turn in chat.texts([messages])[0]
+    assert chat.read(chat.ids(turn), messages[:-1]) == text
 
 
 def test_the_gold_answer_is_in_no_message():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stages.agent import Attempt
 from stages.problems.problem import Problem
-from stages.student.decode import _Row
+from stages.student.decode import Turn, _Row
 from stages.student.masks import ChatText
 from stages.student.references import ORDINALS, RESULTS, refer, references, stated
 from stages.student.tokenizer import train_tokenizer
@@ -152,6 +152,13 @@ def test_a_student_that_writes_marks_calls_with_numbers(chat):
         message["content"] for message in TALK if message["role"] == "assistant"
     ]
     assert (attempt.answer, attempt.stop) == ("607.5", "finish")
+
+
+def test_a_student_that_is_a_teacher_answers_with_numbers(chat):
+    turn = Turn(TALK[:4], chat, 0, lambda: False)
+    for token in chat.ids("Divide(a=<|r1|>, b=<|2|>)"):
+        turn.take(token, {chat.end_id}, 500, 4000)
+    assert turn.text == "Divide(a=1215, b=2)"
 
 
 def test_a_mark_that_stands_for_nothing_is_no_valid_call(chat):

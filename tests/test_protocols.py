@@ -14,7 +14,7 @@ from stages import params
 from stages.errors import readable
 from stages.overlap import base_overlap, untested
 from stages.problems import sources
-from stages.problems.problem import text_key
+from stages.problems.problem import text_key, words
 
 PROTOCOLS = sorted(path.stem for path in (ROOT / "protocols").glob("*.yaml") if path.stem != "model_solutions")
 FILES = {
@@ -88,11 +88,20 @@ def test_a_fold_s_students_learn_from_nearly_all_its_train_problems_and_from_no_
     settings = load(name)
     train, heldout = (sources.load(use, settings.problems) for use in ("train", "heldout"))
     assert len(train) - len(untested(train, settings)) <= 3
-    assert base_overlap(settings)["problems"] > 5 * len(train)
+    assert base_overlap(settings)["problems"] > 3 * len(train)  # three redraws each, where one is possible
     read = {text_key(problem.question) for problem in readable(settings.train.base)}
     assert not read & {text_key(problem.question) for problem in heldout}
     whole = sum(len(found) for use in ("train", "heldout") for _, _, found in sources.entries(use, settings.problems))
     assert whole == count
+
+
+@pytest.mark.shared_data
+def test_what_one_set_holds_back_no_other_brings_in(published):
+    """MAWPS and ASDiv-A share some hundred questions; each set cuts its own folds."""
+    settings = load("mawps_asdiv_a")
+    held = {words(problem) for problem in sources.load("heldout", settings.problems)}
+    assert not held & {words(problem) for problem in readable(settings.train.base)}
+    assert not held & {words(problem) for problem in untested(sources.load("train", settings.problems), settings)}
 
 
 @pytest.mark.shared_data
@@ -111,7 +120,7 @@ def test_svamp_takes_a_file_of_its_form_and_counts_what_was_made_from_train_prob
     settings = load("svamp")
     assert [problem.gold for problem in sources.load("heldout", settings.problems)] == ["5"]
     counted = base_overlap(settings)
-    assert counted["problems"] > 20_000 and counted["shared_ngrams"] == 1
+    assert counted["problems"] > 10_000 and counted["shared_ngrams"] == 1
     train = sources.load("train", settings.problems)
     kept = {problem.id for problem in untested(train, settings)}
     assert [problem.id for problem in train if problem.id not in kept] == [first.id]

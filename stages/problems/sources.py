@@ -48,6 +48,7 @@ PUBLISHED = {
     "svamp": (svamp, {}),
 }
 FOLDED = ("asdiv", "mawps")  # take folds, fold and use: one fold of a cross-validation
+FOLD_USES = {"train": "test", "test": "train"}  # each with what it leaves out
 REDRAWN = ("asdiv", "gsm8k", "mawps")  # take redraws: so many problems more from each, with other numbers
 
 
@@ -64,10 +65,18 @@ def load(use: str, problems: ProblemsParams) -> list[Problem]:
 def load_base(base: BaseParams) -> list[Problem]:
     """The problems that the from-scratch student reads beside the built-in ones; from the parts of `train`.
 
+    What the fold of one entry holds back no other entry brings in: MAWPS and ASDiv-A share some hundred questions.
+
     Raises:
         ParamsError, JsonlError: as for `load`.
     """
-    return _once(_entries("train", "train.base.problems", base.problems), READERS["base"])
+    found = _once(_entries("train", "train.base.problems", base.problems), READERS["base"])
+    back = [{**entry, "use": FOLD_USES[entry["use"]]} for entry in base.problems if "folds" in entry]
+    plain = [{key: value for key, value in entry.items() if key not in ("n", "redraws")} for entry in back]
+    held = {
+        words(problem) for _, _, problems in _entries("train", "train.base.problems", plain) for problem in problems
+    }
+    return [problem for problem in found if words(problem) not in held]
 
 
 def _once(found: Iterator[tuple[str, dict, list[Problem]]], readers: tuple[str, ...]) -> list[Problem]:

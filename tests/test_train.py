@@ -19,6 +19,7 @@ from stages.params import InputError, LoraParams, load
 from stages.problems import builtin
 from stages.student import fit, preference
 from stages.student.load import load_student, save_student
+from stages.student.masks import ChatText
 
 WRONG = ('Reasoning(thought="Hm.")', "Add(a=1", 'Finish(answer="0")')
 
@@ -124,7 +125,8 @@ def test_dpo_starts_at_zero_and_trains_on_own_tokens_of_both_sides(places, mater
     half = len(first["input_ids"]) // 2
     for row, (ids, mask) in enumerate(zip(first["input_ids"], first["completion_mask"], strict=True)):
         side = "chosen" if row < half else "rejected"
-        written = [[m["content"] + ENDS[shape] for m in pair[side] if m["role"] == "assistant"] for pair in pairs]
+        talks = [ChatText(tokenizer).written(pair["prompt"] + pair[side])[len(pair["prompt"]) :] for pair in pairs]
+        written = [[m["content"] + ENDS[shape] for m in talk if m["role"] == "assistant"] for talk in talks]
         assert kept(tokenizer, ids, mask) in written
     start = trained.curve[0]
     for reward in ("rewards/margins", "rewards/chosen", "rewards/rejected"):

@@ -96,7 +96,8 @@ def test_the_numbers_of_a_question_are_counted(tokenizer):
     text = counted.apply_chat_template(SUMS, tokenize=False)
     question, _, rest = text.partition(END)
     assert question == (
-        f"{USER}Tom's box costs<|1|>$12 and holds<|2|>3.5 pens. How many pens are<|3|>1200 boxes, at<|4|>50% off?"
+        f"{USER}Tom's box costs<|1|>$12 and holds<|2|>3.5 pens. "
+        "How many pens are<|3|><|more|>1200 boxes, at<|4|>50% off?"
     )
     assert rest == tokenizer.apply_chat_template(SUMS, tokenize=False).partition(END)[2]  # no reply is counted
     assert counted.tokenize("<|2|>3.5") == ["<|2|>", "3", ".", "5"]
@@ -105,14 +106,31 @@ def test_the_numbers_of_a_question_are_counted(tokenizer):
 @pytest.mark.parametrize(
     ("question", "read"),
     [
-        ("Seven of twenty-six, and one.", "<|1|>Seven of<|2|>twenty-six, and one."),
+        ("Seven of twenty-six, and one.", "<|1|>Seven of<|2|><|more|>twenty-six, and one."),
         ("(two) tens", "<|1|>(two) tens"),
         ("the 3rd\n4 a", "the<|1|>3rd\n4 a"),  # only a space parts words
-        ("1 2 3 4 5 6 7 8 9 10", "<|1|>1<|2|>2<|3|>3<|4|>4<|5|>5<|6|>6<|7|>7<|8|>8<|9|>9<|9|>10"),
+        ("9 8 7 6 5 4 3 2 1 0", "<|1|>9<|2|>8<|3|>7<|4|>6<|5|>5<|6|>4<|7|>3<|8|>2<|9|>1<|9|>0"),
         ("", ""),
     ],
 )
 def test_what_counts_as_a_number(question, read):
+    counted = train_tokenizer([TALK], 1000, ordinals=True)
+    text = counted.apply_chat_template([{"role": "user", "content": question}], tokenize=False)
+    assert text == f"{USER}{read}{END}"
+
+
+@pytest.mark.parametrize(
+    ("question", "read"),
+    [
+        ("2 and 10, then 10", "<|1|>2 and<|2|><|more|>10, then<|3|>10"),
+        ("$1,200.50 of 1200.5", "<|1|>$1,200.50 of<|2|>1200.5"),
+        ("Thirty-one, 30; thirty two", "<|1|>Thirty-one,<|2|>30;<|3|>thirty<|4|>two"),
+        ("1/2 of 9 and 3/4", "<|1|>1/2 of<|2|><|more|>9 and<|3|>3/4"),
+        ("1.2.3 of .5", "<|1|>1.2.3 of<|2|><|more|>.5"),  # what is no number counts as 0
+        ("9" * 400 + " of 10", f"<|1|>{'9' * 400} of<|2|>10"),
+    ],
+)
+def test_a_number_larger_than_the_one_before_it_is_marked(question, read):
     counted = train_tokenizer([TALK], 1000, ordinals=True)
     text = counted.apply_chat_template([{"role": "user", "content": question}], tokenize=False)
     assert text == f"{USER}{read}{END}"

@@ -17,7 +17,8 @@ from stages.numerals import FRACTION, NUMERAL, ONES, SPELLED, TENS
 
 ORDINALS = [f"<|{place}|>" for place in range(1, 10)]  # the last stands before all numbers that follow, too
 RESULTS = [f"<|r{place}|>" for place in range(1, 10)]
-NUMBER_WORDS = [*ONES[1:], *TENS]  # `one` may be no number
+MORE = "<|more|>"  # read before a number larger than the one before it, never written
+NUMBER_WORDS = {word: value for word, value in SPELLED.items() if word in (*ONES, *TENS)}
 STRIPPED = ".,;:?!()"
 
 _NUMBER = re.compile(r"(?<![\w.|])-?[0-9]+(?:\.[0-9]+)?(?:/[0-9]+)?(?![\w|]|\.[0-9])")

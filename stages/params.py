@@ -87,6 +87,7 @@ class PairParams:
 
 @dataclass(frozen=True)
 class TinyParams:
+    architecture: str
     width: int
     layers: int
     heads: int
@@ -336,6 +337,7 @@ def _check(params: Params, path: Path) -> None:
         "pair.kinds": (pair.kinds, ("chain", "step")),
         "pair.other_numbers": ((pair.other_numbers,), ("drop", "report")),
         "train.dpo.start": ((train.dpo.start,), ("base", "sft")),
+        "train.tiny.architecture": ((train.tiny.architecture,), ("llama", "recurrent")),
         "eval.models": (params.eval.models, ("base", "sft", "dpo")),
     }
     _check_provider(params.runtime.teacher, path)

@@ -12,7 +12,16 @@ from stages.student.tiny import build_tiny, dropping
 from stages.student.tokenizer import train_tokenizer
 
 TINY = TinyParams(
-    width=32, layers=2, heads=4, hidden=48, vocabulary=700, positions=128, copy=0.3, ordinals=False, dropout=0.0
+    architecture="llama",
+    width=32,
+    layers=2,
+    heads=4,
+    hidden=48,
+    vocabulary=700,
+    positions=128,
+    copy=0.3,
+    ordinals=False,
+    dropout=0.0,
 )
 
 

@@ -182,12 +182,15 @@ def _decode(
     import torch
     from transformers import DynamicCache
 
+    from stages.student.recurrent import Reading, RecurrentConfig
+
     ready = [row for row in rows if row.start(limit)]
     over(len(rows) - len(ready))
     rows = ready
     if not rows:
         return
-    device, cache = model.device, DynamicCache(config=model.config)
+    recurrent = isinstance(model.config, RecurrentConfig)
+    device, cache = model.device, Reading() if recurrent else DynamicCache(config=model.config)
     longest = max(row.length for row in rows)
     pad = min(stops)  # any id: padding is masked
     ids = torch.tensor([[pad] * (longest - row.length) + row.prompt for row in rows], device=device)

@@ -50,6 +50,8 @@ def load_student(place: str | Path, device: str = "cpu", dtype: str = "auto", ke
     """
     from transformers import AutoModelForCausalLM
 
+    import stages.student.recurrent  # noqa: F401  tells transformers of our own architecture
+
     tokenizer = load_tokenizer(place, key)
     model = _load(
         place,

@@ -1,8 +1,12 @@
-"""The from-scratch student: a small Llama that starts by copying words from its context.
+"""The from-scratch students of `train.tiny.architecture`, made from a seed.
 
-A model of half a million weights cannot find out in minutes that names and numbers are to be copied. So W_V starts
-orthogonal and W_O as `copy` times its transpose: whatever a head looks at is written back as itself, and training only
-has to learn where to look (0-2 % without it, 63 % with it, after the same 25 CPU seconds).
+`llama`: a small Llama that starts by copying words from its context. A model of half a million weights cannot find out
+in minutes that names and numbers are to be copied. So W_V starts orthogonal and W_O as `copy` times its transpose:
+whatever a head looks at is written back as itself, and training only has to learn where to look (0-2 % without it,
+63 % with it, after the same 25 CPU seconds).
+
+`recurrent`: recurrent.py. It copies no word that it has not learnt to write, and so suits a student that writes its
+numbers by reference.
 """
 
 from __future__ import annotations
@@ -11,12 +15,25 @@ import contextlib
 from collections.abc import Iterator
 
 from stages.params import TinyParams
+from stages.student.tokenizer import ASSISTANT
 
 
 def build_tiny(tokenizer, tiny: TinyParams, seed: int):
-    """A seeded LlamaForCausalLM with tied embeddings for this tokenizer."""
+    """A seeded causal language model with tied embeddings for this tokenizer."""
     import torch
-    from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
+    from transformers import GenerationConfig
+
+    build = {"llama": _llama, "recurrent": _recurrent}[tiny.architecture]
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        model = build(tokenizer, tiny)
+    model.generation_config = GenerationConfig(eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
+    return model
+
+
+def _llama(tokenizer, tiny: TinyParams):
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -32,25 +49,47 @@ def build_tiny(tokenizer, tiny: TinyParams, seed: int):
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
-        model = LlamaForCausalLM(config)
-        model.model.embed_tokens.weight.normal_(0, 0.1)
-        for layer in model.model.layers:
-            attention = layer.self_attn
-            torch.nn.init.orthogonal_(attention.v_proj.weight)
-            attention.o_proj.weight.copy_(tiny.copy * attention.v_proj.weight.T)
-    model.generation_config = GenerationConfig(eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
+    model = LlamaForCausalLM(config)
+    model.model.embed_tokens.weight.normal_(0, 0.1)
+    for layer in model.model.layers:
+        attention = layer.self_attn
+        torch.nn.init.orthogonal_(attention.v_proj.weight)
+        attention.o_proj.weight.copy_(tiny.copy * attention.v_proj.weight.T)
     return model
+
+
+def _recurrent(tokenizer, tiny: TinyParams):
+    from stages.student.recurrent import RecurrentConfig, RecurrentForCausalLM
+
+    config = RecurrentConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=tiny.width,
+        num_hidden_layers=tiny.layers,
+        max_position_embeddings=tiny.positions,
+        assistant_token_id=tokenizer.convert_tokens_to_ids(ASSISTANT),
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return RecurrentForCausalLM(config)
 
 
 @contextlib.contextmanager
 def dropping(model, share: float) -> Iterator[None]:
-    """Within it, training zeroes this share of the embeddings and of what attention and MLP add to them (dropout).
+    """Within it, training zeroes this share of what passes between the parts of a from-scratch student (dropout).
 
-    A Llama has no dropout of its own but that of attention's weights. Nothing of it stays in the model.
+    In a Llama, which has no dropout of its own but that of attention's weights: of the embeddings and of what attention
+    and MLP add to them. Nothing of it stays in the model.
     """
     import torch
+
+    if hasattr(model.model, "dropout"):
+        model.model.dropout.p = share
+        try:
+            yield
+        finally:
+            model.model.dropout.p = 0.0
+        return
 
     def drop(module, _inputs, output):
         return torch.nn.functional.dropout(output, share, module.training)

@@ -86,6 +86,7 @@ def test_the_committed_file_is_valid():
             "    math: 0\n    logic: 0\n",
             r"train\.base\.math, logic and problems are all empty; a tiny student reads one of them",
         ),
+        ("architecture: llama", "architecture: rwkv", r"tiny\.architecture is rwkv; it takes llama, recurrent"),
         ("deployments: []", "deployments: [{api_base: host}]", r"deployments\[0\]\.api_base is no plain URL"),
     ],
 )

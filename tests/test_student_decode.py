@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
+from conftest import ROOT
 from students import byte_tokenizer, random_model
 
 from stages.agent import Attempt, Reply
-from stages.params import AgentParams
+from stages.params import AgentParams, load
 from stages.problems import builtin
 from stages.student.decode import solve_all
 from stages.student.masks import ChatText
+from stages.train import base
 
 AGENT = AgentParams(max_steps=4, max_errors=2, examples=0)
-SHAPES = ("qwen", "llama")
+SHAPES = ("qwen", "llama", "recurrent")
+SMALL = load(ROOT / "tests" / "small.yaml")
+TINY = replace(SMALL.train.tiny, architecture="recurrent", ordinals=False)
+BASE = replace(SMALL, train=replace(SMALL.train, tiny=TINY, base=replace(SMALL.train.base, steps=80)))
 
 
 @pytest.fixture(scope="module")
 def students():
     """Wild random students that end about every other turn themselves."""
-    made = {}
-    for shape in SHAPES:
+    trained = base(BASE)  # random weights of this one never end a turn
+    made = {"recurrent": (trained.model, trained.tokenizer)}
+    for shape in ("qwen", "llama"):
         tokenizer = byte_tokenizer(shape)
         model = random_model(shape, tokenizer, spread=0.6)
         with torch.no_grad():
@@ -70,10 +78,11 @@ def test_greedy_chains_are_those_of_plain_generation(students, problems, shape):
     assert len({len(chain.steps) for chain in chains}) > 1  # some read replies, and rows left at different times
 
 
+@pytest.mark.parametrize("shape", ["qwen", "recurrent"])
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_chains_do_not_depend_on_the_batch(students, problems, temperature):
+def test_chains_do_not_depend_on_the_batch(students, problems, temperature, shape):
     sizes = (1, 4, 50)
-    made = [solve_all(*students["qwen"], problems, AGENT, size, 12, temperature=temperature, seed=3) for size in sizes]
+    made = [solve_all(*students[shape], problems, AGENT, size, 12, temperature=temperature, seed=3) for size in sizes]
     assert made[0] == made[1] == made[2]
     assert [chain.problem_id for chain in made[0]] == [problem.id for problem in problems]
 

@@ -32,6 +32,10 @@ def params_for(student="tiny", **changes):
     return replace(params, train=replace(params.train, student=student, **changes))
 
 
+def built_as(architecture):
+    return replace(params_for().train.tiny, architecture=architecture)
+
+
 @pytest.fixture(scope="module")
 def material():
     """(chains, verdicts, pairs): of each problem its reference solution and a chain with a failed call."""
@@ -56,9 +60,11 @@ def places(tmp_path_factory):
     """Student folders to start from."""
     folder = tmp_path_factory.mktemp("places")
     made = {shape: student_folder(folder / shape, shape) for shape in ("qwen", "llama")}
-    trained = train.base(params_for())
-    save_student(trained.model, trained.tokenizer, folder / "tiny")
-    return {**made, "tiny": folder / "tiny"}
+    for name, architecture in (("tiny", "llama"), ("recurrent", "recurrent")):
+        trained = train.base(params_for(tiny=built_as(architecture)))
+        save_student(trained.model, trained.tokenizer, folder / name)
+        made[name] = folder / name
+    return made
 
 
 @pytest.fixture
@@ -96,8 +102,8 @@ def mean_loss(model, batch, mask):
     return losses[mask[:, 1:].bool()].mean().item()
 
 
-SHAPES = ("tiny", "qwen", "llama")
-ENDS = {"tiny": "<|end|>", "qwen": "<|im_end|>", "llama": "<|eot_id|>"}
+SHAPES = ("tiny", "recurrent", "qwen", "llama")
+ENDS = {"tiny": "<|end|>", "recurrent": "<|end|>", "qwen": "<|im_end|>", "llama": "<|eot_id|>"}
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -163,13 +169,15 @@ def folder_bytes(folder):
     return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
 
 
+@pytest.mark.parametrize("architecture", ["llama", "recurrent"])
 @pytest.mark.parametrize("stage", ["base", "sft", "dpo"])
-def test_a_second_run_gives_the_same_bytes(places, material, tmp_path, stage):
+def test_a_second_run_gives_the_same_bytes(places, material, tmp_path, stage, architecture):
     chains, verdicts, pairs = material
+    place = str(places["tiny" if architecture == "llama" else architecture])
     run = {
-        "base": lambda: train.base(params_for()),
-        "sft": lambda: train.sft(params_for(), str(places["tiny"]), chains, verdicts),
-        "dpo": lambda: train.dpo(params_for(), str(places["tiny"]), pairs),
+        "base": lambda: train.base(params_for(tiny=built_as(architecture))),
+        "sft": lambda: train.sft(params_for(), place, chains, verdicts),
+        "dpo": lambda: train.dpo(params_for(), place, pairs),
     }[stage]
     made = []
     for name in ("a", "b"):

@@ -105,7 +105,7 @@ def arguments(model, plan: list[list[int]], schedule: Schedule, run: Run, folder
         "seed": run.seed,
         "use_cpu": cpu,
         "bf16": not cpu,
-        "activation_checkpointing": not cpu,  # less memory, more time
+        "activation_checkpointing": not cpu and model.supports_gradient_checkpointing,  # less memory, more time
         "use_cache": model.config.use_cache,  # the trainer writes it into the configuration that is saved
         "dataloader_pin_memory": False,
         "remove_unused_columns": False,

@@ -50,8 +50,9 @@ def load_student(place: str | Path, device: str = "cpu", dtype: str = "auto", ke
     """
     from transformers import AutoModelForCausalLM
 
-    import stages.student.recurrent  # noqa: F401  tells transformers of our own architecture
+    from stages.student.recurrent import register
 
+    register()
     tokenizer = load_tokenizer(place, key)
     model = _load(
         place,

@@ -111,7 +111,7 @@ class RecurrentModel(RecurrentPreTrainedModel):
             states = self._states(input_ids, kept)
             kept.state = states[:, -1]
             return Written(self._mixed(states, kept))
-        real = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        real = (torch.ones_like(input_ids) if attention_mask is None else attention_mask).int()
         begin = real.argmax(1)
         end = begin + real.sum(1)
         opens = (input_ids == self.config.assistant_token_id) & real.bool()
@@ -190,6 +190,8 @@ def _at(values: Tensor, places: Tensor) -> Tensor:
     return values.gather(1, places.expand(-1, -1, values.shape[-1]))
 
 
-AutoConfig.register(RecurrentConfig.model_type, RecurrentConfig)
-AutoModel.register(RecurrentConfig, RecurrentModel)
-AutoModelForCausalLM.register(RecurrentConfig, RecurrentForCausalLM)
+def register() -> None:
+    """Let `from_pretrained` of transformers' Auto classes know this architecture; no code comes out of a folder."""
+    AutoConfig.register(RecurrentConfig.model_type, RecurrentConfig, exist_ok=True)
+    AutoModel.register(RecurrentConfig, RecurrentModel, exist_ok=True)
+    AutoModelForCausalLM.register(RecurrentConfig, RecurrentForCausalLM, exist_ok=True)

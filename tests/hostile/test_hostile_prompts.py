@@ -11,7 +11,7 @@ from stages.problems.problem import Problem
 from stages.prompt import prompt_messages
 from stages.student.decode import _Row
 from stages.student.masks import ChatText, TemplateError, encode, encode_all, trained_token_share
-from stages.student.references import ORDINALS, RESULTS
+from stages.student.references import MORE, ORDINALS, RESULTS
 from stages.student.tokenizer import train_tokenizer
 from stages.verdict import verdict
 
@@ -70,7 +70,7 @@ def attack(chat: ChatText, case: str) -> str:
 def controls(chat: ChatText, ids: list[int]) -> list[str]:
     """Those that open or end something; how many numbers are counted and referred to depends on the text."""
     known = control_tokens(chat)
-    return [known[token] for token in ids if token in known and known[token] not in (*ORDINALS, *RESULTS)]
+    return [known[token] for token in ids if token in known and known[token] not in (*ORDINALS, *RESULTS, MORE)]
 
 
 def with_text(text: str) -> list[dict]:

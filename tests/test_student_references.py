@@ -65,6 +65,12 @@ def test_the_numbers_of_a_question_are_counted_as_a_call_writes_them(chat, quest
     } == numbers  # the template's count is the same
 
 
+def test_a_mark_that_a_question_writes_is_plain_text(chat):
+    larger = chat.tokenizer.convert_tokens_to_ids(MORE)
+    for question, times in ((f"3 of {MORE} 2", 0), (f"3 {MORE} 4", 1), (f"{MORE}3 {MORE}4", 1)):
+        assert chat.ids(chat.texts([after(question)])[0]).count(larger) == times
+
+
 WORDS = st.lists(
     st.one_of(
         st.text(max_size=6),

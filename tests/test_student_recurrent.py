@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
+from conftest import ROOT
 from test_student_tokenizer import SUMS, TALK
 
 from stages.params import TinyParams
@@ -143,6 +147,14 @@ def test_it_is_saved_and_loaded_like_any_student(model, tokenizer, rows, tmp_pat
     assert isinstance(loaded, RecurrentForCausalLM) and len(again) == len(tokenizer)
     assert loaded.generation_config.eos_token_id == tokenizer.eos_token_id
     assert torch.equal(alone(loaded.eval(), rows[0][0]), alone(model, rows[0][0]))
+
+
+def test_its_tokenizer_loads_alone_and_silently(model, tokenizer, tmp_path):
+    """As pair loads it, in a process that knows nothing of the architecture."""
+    save_student(model, tokenizer, tmp_path / "base")
+    code = f"from stages.student.load import load_tokenizer; print(len(load_tokenizer({str(tmp_path / 'base')!r})))"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert (ended.stdout.strip(), ended.stderr) == (str(len(tokenizer)), "")
 
 
 def test_dropout_is_there_in_training_alone_and_leaves_nothing_behind(tokenizer, rows):

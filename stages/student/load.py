@@ -122,6 +122,8 @@ def _load(place: str | Path, key: str, load):
     import transformers
 
     transformers.logging.disable_progress_bar()
+    # A tokenizer alone needs no known architecture, and transformers warns of the recurrent one's at length.
+    transformers.logging.get_logger("transformers.configuration_utils").setLevel(transformers.logging.ERROR)
     try:
         return load()
     except Exception as error:  # transformers, huggingface_hub, safetensors and json each raise their own types here

@@ -357,6 +357,11 @@ def _check(params: Params, path: Path) -> None:
         raise ParamsError(
             f"{path}: train.base.math, logic and problems are all empty; a tiny student reads one of them"
         )
+    if train.student == "tiny" and train.tiny.architecture == "recurrent" and train.lora.rank:
+        raise ParamsError(
+            f"{path}: train.lora.rank is {train.lora.rank}; LoRA leaves the GRUs of a recurrent student as they "
+            "are (train.tiny.architecture), so write 0"
+        )
     for key, (values, allowed) in choices.items():
         if not values or not set(values) <= set(allowed) or len(set(values)) < len(values):
             raise ParamsError(f"{path}: {key} is {', '.join(values) or 'empty'}; it takes {', '.join(allowed)}")

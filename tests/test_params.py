@@ -95,6 +95,16 @@ def test_a_bad_value_is_refused_by_its_key(tmp_path, old, new, message):
         load(written(tmp_path, old, new))
 
 
+def test_lora_is_refused_for_layers_that_it_does_not_adapt(tmp_path):
+    path = written(tmp_path, "architecture: llama", "architecture: recurrent")
+    assert load(path).train.tiny.architecture == "recurrent"
+    path.write_text(path.read_text().replace("lora: {rank: 0", "lora: {rank: 4"))
+    with pytest.raises(
+        ParamsError, match=r"train\.lora\.rank is 4; LoRA leaves the GRUs of a recurrent student as they are"
+    ):
+        load(path)
+
+
 def test_one_place_and_several_are_not_both_given(tmp_path):
     path = written(tmp_path, "    api_base: null\n    headers: {}\n    deployments: []\n", "    places: here\n")
     places = "    api_base: http://a/v1\n    headers: {}\n    deployments: [{api_base: http://b/v1}]\n"

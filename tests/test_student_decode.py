@@ -19,15 +19,17 @@ from stages.train import base
 AGENT = AgentParams(max_steps=4, max_errors=2, examples=0)
 SHAPES = ("qwen", "llama", "recurrent")
 SMALL = load(ROOT / "tests" / "small.yaml")
-TINY = replace(SMALL.train.tiny, architecture="recurrent", ordinals=False)
-BASE = replace(SMALL, train=replace(SMALL.train, tiny=TINY, base=replace(SMALL.train.base, steps=80)))
+BASE = replace(SMALL.train.base, steps=80)
 
 
 @pytest.fixture(scope="module")
 def students():
-    """Wild random students that end about every other turn themselves."""
-    trained = base(BASE)  # random weights of this one never end a turn
-    made = {"recurrent": (trained.model, trained.tokenizer)}
+    """Wild students that end about every other turn themselves: random ones, and recurrent ones of a short training."""
+    made = {}
+    for shape, ordinals in (("recurrent", False), ("counted", True)):
+        tiny = replace(SMALL.train.tiny, architecture="recurrent", ordinals=ordinals)
+        trained = base(replace(SMALL, train=replace(SMALL.train, tiny=tiny, base=BASE)))
+        made[shape] = (trained.model, trained.tokenizer)
     for shape in ("qwen", "llama"):
         tokenizer = byte_tokenizer(shape)
         model = random_model(shape, tokenizer, spread=0.6)
@@ -78,7 +80,7 @@ def test_greedy_chains_are_those_of_plain_generation(students, problems, shape):
     assert len({len(chain.steps) for chain in chains}) > 1  # some read replies, and rows left at different times
 
 
-@pytest.mark.parametrize("shape", ["qwen", "recurrent"])
+@pytest.mark.parametrize("shape", ["qwen", "recurrent", "counted"])
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_chains_do_not_depend_on_the_batch(students, problems, temperature, shape):
     sizes = (1, 4, 50)

@@ -28,6 +28,7 @@ TINY = TinyParams(
     ordinals=True,
     dropout=0.0,
 )
+SIZES = ((7, 2), (1, 9), (12, 1), (5, 5))  # tokens of the prompt, and behind the second turn's mark
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +51,6 @@ def rows(tokenizer):
         return torch.randint(opens + 1, len(tokenizer), (count,), generator=generator).tolist()
 
     return [(drawn(prompt) + [opens] + drawn(3) + [opens] + drawn(behind), prompt) for prompt, behind in SIZES]
-
-
-SIZES = ((7, 2), (1, 9), (12, 1), (5, 5))
 
 
 def logits(model, ids, mask=None):
@@ -87,12 +85,11 @@ def test_what_follows_changes_nothing_before_it(model, rows):
 
 
 def test_every_token_of_the_prompt_and_of_the_turns_counts(model, rows):
-    for row, _ in rows:
-        whole = alone(model, row)[-1]
-        opens = [place for place, token in enumerate(row) if token == row[_]]
-        for place in set(range(len(row))) - set(opens):
+    for row, prompt in rows:
+        whole, opens = alone(model, row)[-1], row[prompt]
+        for place in (place for place, token in enumerate(row) if token != opens):
             other = list(row)
-            other[place] = row[place] - 1 if row[place] - 1 != row[_] else row[place] + 1
+            other[place] = row[place] - 1 if row[place] - 1 != opens else row[place] + 1
             assert not torch.allclose(alone(model, other)[-1], whole, atol=1e-6), place
 
 

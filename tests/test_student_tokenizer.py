@@ -125,6 +125,7 @@ def test_what_counts_as_a_number(question, read):
         ("2 and 10, then 10", "<|1|>2 and<|2|><|more|>10, then<|3|>10"),
         ("$1,200.50 of 1200.5", "<|1|>$1,200.50 of<|2|>1200.5"),
         ("Thirty-one, 30; thirty two", "<|1|>Thirty-one,<|2|>30;<|3|>thirty<|4|>two"),
+        ("30 of thirty-one", "<|1|>30 of<|2|><|more|>thirty-one"),
         ("1/2 of 9 and 3/4", "<|1|>1/2 of<|2|><|more|>9 and<|3|>3/4"),
         ("1.2.3 of .5", "<|1|>1.2.3 of<|2|><|more|>.5"),  # what is no number counts as 0
         ("9" * 400 + " of 10", f"<|1|>{'9' * 400} of<|2|>10"),

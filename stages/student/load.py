@@ -1,7 +1,11 @@
-"""Students on disk: plain `from_pretrained` folders, safetensors only, no code of theirs is ever run."""
+"""Students on disk: plain `from_pretrained` folders (a recurrent one after `register`), safetensors only.
+
+No code of theirs is ever run.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -32,7 +36,14 @@ def load_tokenizer(place: str | Path, key: str = "train.student"):
     """
     from transformers import AutoTokenizer
 
-    tokenizer = _load(place, key, lambda: AutoTokenizer.from_pretrained(str(place), trust_remote_code=False))
+    # A tokenizer alone needs no known architecture; transformers warns at length that the recurrent one is unknown.
+    warnings = logging.getLogger("transformers.configuration_utils")
+    before = warnings.level
+    warnings.setLevel(logging.ERROR)
+    try:
+        tokenizer = _load(place, key, lambda: AutoTokenizer.from_pretrained(str(place), trust_remote_code=False))
+    finally:
+        warnings.setLevel(before)
     if not tokenizer.chat_template:
         raise StudentError(f"{place}: the tokenizer has no chat template; choose a chat model for {key}")
     if not tokenizer.is_fast:
@@ -122,8 +133,6 @@ def _load(place: str | Path, key: str, load):
     import transformers
 
     transformers.logging.disable_progress_bar()
-    # A tokenizer alone needs no known architecture, and transformers warns of the recurrent one's at length.
-    transformers.logging.get_logger("transformers.configuration_utils").setLevel(transformers.logging.ERROR)
     try:
         return load()
     except Exception as error:  # transformers, huggingface_hub, safetensors and json each raise their own types here

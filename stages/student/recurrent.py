@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, GenerationMixin, PreTrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationMixin, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
 
@@ -26,14 +26,15 @@ class RecurrentConfig(PreTrainedConfig):
     """
 
     model_type = "stepcall_recurrent"
+    has_no_defaults_at_init = True  # params.yaml states the sizes
 
     def __init__(
         self,
-        vocab_size: int = 2000,
-        hidden_size: int = 128,
-        num_hidden_layers: int = 2,
-        max_position_embeddings: int = 1024,
-        assistant_token_id: int = 0,
+        vocab_size: int,
+        hidden_size: int,
+        num_hidden_layers: int,
+        max_position_embeddings: int,
+        assistant_token_id: int,
         **rest,
     ):
         self.vocab_size = vocab_size
@@ -41,7 +42,7 @@ class RecurrentConfig(PreTrainedConfig):
         self.num_hidden_layers = num_hidden_layers
         self.max_position_embeddings = max_position_embeddings
         self.assistant_token_id = assistant_token_id
-        self.use_cache = True
+        self.use_cache = True  # as in every other student's configuration; fit.py reads it
         super().__init__(**{"tie_word_embeddings": True, **rest})
 
 
@@ -99,13 +100,18 @@ class RecurrentModel(RecurrentPreTrainedModel):
         self.mix = nn.Linear(6 * width, width)
         self.post_init()
 
-    def get_input_embeddings(self) -> nn.Embedding:
-        return self.embed_tokens
-
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor | None = None, past_key_values: Reading | None = None, **_rest
     ) -> Written:
-        """Read whole rows, padded on either side; or, where `past_key_values` holds a reading, the tokens behind it."""
+        """Read whole rows, padded on either side; or, where `past_key_values` holds a reading, the tokens behind it.
+
+        Never under autocast: CUDA's GRUs would compute in 16 bits with the range of float16, whatever type was asked
+        for, and gradients vanish there (aten/src/ATen/cudnn/AutocastRNN.cpp).
+        """
+        with torch.autocast(input_ids.device.type, enabled=False):
+            return self._forward(input_ids, attention_mask, past_key_values)
+
+    def _forward(self, input_ids: Tensor, attention_mask: Tensor | None, past_key_values: Reading | None) -> Written:
         kept = Reading() if past_key_values is None else past_key_values
         if kept.prompt is not None:
             states = self._states(input_ids, kept)
@@ -160,9 +166,6 @@ class RecurrentForCausalLM(RecurrentPreTrainedModel, GenerationMixin):
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.post_init()
 
-    def get_output_embeddings(self) -> nn.Linear:
-        return self.lm_head
-
     def prepare_inputs_for_generation(self, input_ids: Tensor, attention_mask: Tensor | None = None, **_rest) -> dict:
         """`generate` reads all again for each token; decode.py keeps what was read."""
         return {"input_ids": input_ids, "attention_mask": attention_mask}
@@ -193,5 +196,4 @@ def _at(values: Tensor, places: Tensor) -> Tensor:
 def register() -> None:
     """Let `from_pretrained` of transformers' Auto classes know this architecture; no code comes out of a folder."""
     AutoConfig.register(RecurrentConfig.model_type, RecurrentConfig, exist_ok=True)
-    AutoModel.register(RecurrentConfig, RecurrentModel, exist_ok=True)
     AutoModelForCausalLM.register(RecurrentConfig, RecurrentForCausalLM, exist_ok=True)

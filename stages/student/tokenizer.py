@@ -40,8 +40,8 @@ _QUESTION = "{{- '<|user|>' + message['content'] + '<|end|>' -}}"
 # girls`. A model of a few layers has to find the second number before it can copy it, and some hundred problems do not
 # teach it that: on one fold of ASDiv-A, 49 instead of 34 % of the answers were right with these marks. It writes marks
 # in place of such numbers, too (references.py): digits that are never copied cannot be copied wrong. MORE stands before
-# a number larger than the one before it (a fraction counts as 0), as the order in which two numbers are subtracted or
-# divided hangs on that: with it the recurrent student had 72 instead of 64 % of such a fold.
+# a number larger than the one before it (1/2 counts as 0, 2:30 as 230), as the order in which two numbers are
+# subtracted or divided hangs on that: with it the recurrent student had 72 instead of 64 % of such a fold.
 _COUNTED = """\
 {{- '<|user|>' -}}
 {%- set count = namespace(numbers=0, value=0) -%}
@@ -50,7 +50,7 @@ _COUNTED = """\
 {%- set digits = (word | select('in', '0123456789.') | join).strip('.') -%}
 {%- set parts = plain.split('-') -%}
 {%- if digits or parts[0] in NUMBER_WORDS -%}
-{%- set ones = NUMBER_WORDS.get(parts[1], 0) if parts | length > 1 else 0 -%}
+{%- set ones = NUMBER_WORDS.get(parts[1], parts[1] == 'one') if parts | length > 1 else 0 -%}
 {%- set value = NUMBER_WORDS[parts[0]] + ones if not digits else digits | float if '/' not in word else 0 -%}
 {%- set larger = 'MORE' if count.numbers and value > count.value else '' -%}
 {%- set count.numbers = [count.numbers + 1, LAST] | min -%}

@@ -10,11 +10,11 @@ from published_rows import KEYS, ROWS, from_file, use_of
 
 from stages.chain import Call, Chain, Step
 from stages.errors import errant_texts
+from stages.numerals import exact
 from stages.params import ErrorRates, ParamsError
 from stages.problems import folio, formulas, logical_deduction, sources
 from stages.problems.jsonl import JsonlError
 from stages.problems.problem import text_key
-from stages.problems.published import exact
 from stages.problems.reference import doubt
 from stages.tools import TOOLKITS
 from stages.tools.run import run_call

@@ -54,6 +54,7 @@ def test_numbers_of_the_question_and_results_become_marks():
         ("One of the two, and a two-thirds share of ninety.", {1: "2", 3: "90"}),
         ("A 1/0 or x7 stays counted: 8", {2: "7", 3: "8"}),
         ("half or 1/2, one word", {1: "0.5"}),
+        ("0.16666666666666666 of 2.6666666666666665, 0.333 of it", {1: "1/6", 2: "8/3", 3: "0.333"}),
     ],
 )
 def test_the_numbers_of_a_question_are_counted_as_a_call_writes_them(chat, question, numbers):
@@ -110,6 +111,12 @@ def test_only_a_number_that_stands_in_the_question_becomes_a_mark(question, turn
 def test_a_result_goes_before_the_question_and_the_newest_before_older_ones():
     talk = after("5 and 6", "Add(a=5, b=0)", "5", "Add(a=5, b=0)", "5", "Add(a=5, b=6)")
     assert turns(talk)[-1] == "Add(a=<|r2|>, b=<|2|>)"
+
+
+def test_a_fraction_that_is_published_as_a_float_becomes_a_mark():
+    question = "He ate 0.16666666666666666 of a pie, 0.3333333333333333 of one and 0.5 of one"
+    said = after(question, "Add(a=1/6, b=1/3)", "0.5", "Add(a=0.5, b=0.5)")
+    assert turns(said) == ["Add(a=<|1|>, b=<|2|>)", "Add(a=<|r1|>, b=<|3|>)"]
 
 
 def test_an_error_is_no_result():

@@ -12,10 +12,11 @@ import re
 from pathlib import Path
 
 from stages.chain import number_text
+from stages.numerals import exact
 from stages.problems import formulas
 from stages.problems.jsonl import JsonlError
 from stages.problems.problem import Problem
-from stages.problems.published import exact, rows, text
+from stages.problems.published import rows, text
 
 HUB = {
     "path": "EleutherAI/asdiv",

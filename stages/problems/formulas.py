@@ -11,7 +11,7 @@ import re
 from fractions import Fraction
 
 from stages.chain import Call, number_text
-from stages.problems.published import exact
+from stages.numerals import exact
 from stages.tools import TOOLKITS
 from stages.tools.calls import number
 from stages.tools.tool import ToolError

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import json
 import re
-from fractions import Fraction
 from pathlib import Path
 
 from stages.chain import number_text
+from stages.numerals import exact
 from stages.params import ParamsError, brief
 from stages.problems import jsonl
 from stages.problems.jsonl import JsonlError
@@ -17,11 +17,7 @@ from stages.schema import json_row
 
 Rows = list[tuple[str, dict]]  # each with its place, for messages
 
-MAX_DENOMINATOR = 1_000  # of the fractions that floats of many places stand for
 _SPACE = re.compile(r"\s*+")
-_NUMBER = re.compile(
-    r"-?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][-+]?[0-9]{1,2})?|-?[0-9]{1,40}/[0-9]{1,40}"
-)
 
 
 def rows(path: Path | None, hub: dict) -> Rows:
@@ -95,24 +91,3 @@ def number_gold(where: str, row: dict, key: str, form: str) -> str:
     if made is None:
         raise JsonlError(f"{where}: {key} is {str(value)[:40]!r}, no number; a row has {form}")
     return number_text(made)
-
-
-def exact(published: str) -> Fraction | None:
-    """The number that a published one stands for: `0.3333333333333333`, a third as a float, is 1/3; None for no number.
-
-    Only numbers of 12 and more decimal places are taken for fractions, and only for such with a small denominator.
-
-    >>> exact("504.0"), exact("0.3333333333333333"), exact("3.333"), exact("a third")
-    (Fraction(504, 1), Fraction(1, 3), Fraction(3333, 1000), None)
-    """
-    if not _NUMBER.fullmatch(published.strip()):
-        return None
-    try:
-        value = Fraction(published.strip())
-    except ZeroDivisionError:
-        return None
-    if len(published.partition(".")[2]) >= 12:
-        near = value.limit_denominator(MAX_DENOMINATOR)
-        if abs(near - value) < Fraction(1, 10**12):
-            return near
-    return value

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from fractions import Fraction
 
 from stages.chain import Message, number_text
-from stages.numerals import FRACTION, NUMERAL, ONES, SPELLED, TENS
+from stages.numerals import FRACTION, NUMERAL, ONES, SPELLED, TENS, exact
 
 ORDINALS = [f"<|{place}|>" for place in range(1, 10)]  # the last stands before all numbers that follow, too
 RESULTS = [f"<|r{place}|>" for place in range(1, 10)]
@@ -30,6 +29,11 @@ def stated(question: str) -> dict[str, str]:
 
     >>> stated("Tom has 1,200 pens, two boxes and 1/2 a pie")
     {'<|1|>': '1200', '<|2|>': '2', '<|3|>': '0.5'}
+
+    A third that is published as a float is a third, as in the reference solution:
+
+    >>> stated("0.3333333333333333 of a pie")
+    {'<|1|>': '1/3'}
     """
     words = [word for word in question.split(" ") if _is_counted(word)]
     values = {mark: _value(word) for mark, word in zip(ORDINALS, words, strict=False)}
@@ -50,10 +54,8 @@ def _value(word: str) -> str:
     if _plain(word) in SPELLED:
         return str(SPELLED[_plain(word)])
     found = FRACTION.search(word) or NUMERAL.search(word)
-    try:
-        return number_text(Fraction(found[0].replace(",", ""))) if found else ""
-    except (ValueError, ZeroDivisionError):  # more digits than Python reads; 1/0
-        return ""
+    value = exact(found[0].replace(",", "")) if found else None
+    return "" if value is None else number_text(value)
 
 
 def references(messages: list[Message]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 from stages.chain import Step, Value
-from stages.numerals import FRACTION, NUMERAL, WORDS
+from stages.numerals import FRACTION, NUMERAL, WORDS, exact
 from stages.tools.calls import number
 
 _COUNT = re.compile(NUMERAL.pattern + r"(?!st|nd|rd|th)")  # no ordinal
@@ -32,7 +32,13 @@ READINGS: tuple[Callable[[Fraction], Fraction], ...] = (
 
 def numbers_in(text: str) -> list[Fraction]:
     """The numerals of a text, thousands separators dropped: `1,200 at 0.5` gives 1200 and 1/2."""
-    return [number(numeral.replace(",", "")) for numeral in NUMERAL.findall(text)]
+    return [_numeral(numeral) for numeral in NUMERAL.findall(text)]
+
+
+def _numeral(text: str) -> Fraction:
+    """A third that is published as a float is a third, as it is in gold and in the tools' results."""
+    plain = text.replace(",", "")
+    return exact(plain) or number(plain)  # `exact` reads 40 digits at most
 
 
 def question_numbers(question: str) -> set[Fraction]:
@@ -86,7 +92,7 @@ def question_numbers_used(question: str, steps: Iterable[Step]) -> bool:
     """
     used = {abs(value) for step in steps for value in operands(step)}
     fractions = [(Fraction(int(p)), Fraction(int(q))) for p, q in FRACTION.findall(question) if int(q)]
-    numerals = [number(match[0].replace(",", "")) for match in _COUNT.finditer(FRACTION.sub(" ", question))]
+    numerals = [_numeral(match[0]) for match in _COUNT.finditer(FRACTION.sub(" ", question))]
     return all(used & _meanings(value) for value in numerals) and all(
         used & {p / q, 1 - p / q, q / p if p else p, p * 100 / q} or {p, q} <= used for p, q in fractions
     )

@@ -250,6 +250,12 @@ def test_numbers_that_the_question_means_are_grounded(call):
     assert judged(problem, [call, 'Finish(answer="1")'])["numbers_grounded"]
 
 
+@pytest.mark.parametrize(("share", "grounded"), [("1/6", True), ("1/7", False)])
+def test_a_fraction_published_as_a_float_is_grounded_as_the_fraction(share, grounded):
+    problem = replace(PENS, question="He eats 0.16666666666666666 of 84 pies.")
+    assert judged(problem, [f"Multiply(a={share}, b=84)", 'Finish(answer="14")'])["numbers_grounded"] is grounded
+
+
 @pytest.mark.parametrize(
     ("question", "call", "used"),
     [
@@ -263,6 +269,8 @@ def test_numbers_that_the_question_means_are_grounded(call):
         ("How much is 2/5 of 1,200?", "Multiply(a=1200, b=2)", False),
         ("On the 3rd day, one of the 7 sells 5. How many are left?", "Subtract(a=7, b=5)", True),
         ("He has -5 and 0.", "Add(a=5, b=0)", True),
+        ("He eats 0.16666666666666666 of 2.", "Multiply(a=1/6, b=2)", True),
+        ("He eats 0.16666666666666666 of 2.", "Multiply(a=1/7, b=2)", False),
         ("He has nothing.", "Add(a=5, b=1)", True),
     ],
 )

@@ -1,8 +1,20 @@
 """Equations and formulas of the published sets become one operation a call, and must give gold."""
 
+from fractions import Fraction
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stages.problems import formulas
+from stages.problems.linear import collected
+from stages.tools import TOOLKITS
+from stages.tools.calls import number
+from stages.tools.tool import ToolError
+
+SOLVE = TOOLKITS["arithmetic"].tools["SolveLinear"]
+LEAVES = st.sampled_from(["x", *map(Fraction, ("-3", "-1", "0", "1", "2", "5", "0.25"))])
+TREES = st.recursive(LEAVES, lambda part: st.tuples(st.sampled_from("+-*/"), part, part), max_leaves=8)
 
 
 @pytest.mark.parametrize(
@@ -13,7 +25,17 @@ from stages.problems import formulas
         ("20-x=9", "11", ["Subtract(a=20, b=9)"]),
         ("24/x=2*3", "4", ["Multiply(a=2, b=3)", "Divide(a=24, b=6)"]),
         ("(x/2)-1=3", "8", ["Add(a=3, b=1)", "Multiply(a=4, b=2)"]),
-        ("4*books=2*books+6", "3", ['SolveLinear(equation="4 * x = (2 * x) + 6", unknown="x")']),
+        ("4*books=2*books+6", "3", ["Subtract(a=4, b=2)", "Divide(a=6, b=2)"]),
+        (
+            "17.99+(0.18*miles)=18.95+(0.16*miles)",
+            "48",
+            ["Subtract(a=18.95, b=17.99)", "Subtract(a=0.18, b=0.16)", "Divide(a=0.96, b=0.02)"],
+        ),
+        ("65 + 0.4*x = 0.6*x", "325", ["Subtract(a=0.6, b=0.4)", "Divide(a=65, b=0.2)"]),
+        ("7*n+6 = 3*n-18", "-6", ["Add(a=18, b=6)", "Subtract(a=7, b=3)", "Divide(a=24, b=4)", "Subtract(a=0, b=6)"]),
+        ("3*(x - 2) = 6 + x", "6", ["Multiply(a=3, b=2)", "Add(a=6, b=6)", "Subtract(a=3, b=1)", "Divide(a=12, b=2)"]),
+        ("x + x/2 = 12", "8", ["Divide(a=1, b=2)", "Add(a=1, b=0.5)", "Divide(a=12, b=1.5)"]),
+        ("4*x=2*x", "0", ['SolveLinear(equation="4 * x = 2 * x", unknown="x")']),
         ("0.75 - 0.5", "0.25", ["Subtract(a=0.75, b=0.5)"]),
         ("x=10/3", "3.33", ["Divide(a=10, b=3)", "Round(x=10/3, digits=2)"]),
         ("x = -3 + 5", "2", ["Add(a=-3, b=5)"]),
@@ -28,6 +50,10 @@ from stages.problems import formulas
         ("x=" + "1+" * 200 + "1", "201", formulas.NOT_READ),
         ("x=4/0", "0", "the tools refuse an operation of the formula"),
         ("x*x=9", "3", "the tools refuse an operation of the formula"),
+        ("x/(x-3)=2", "6", "the tools refuse an operation of the formula"),
+        ("x+4=x+5", "1", "the tools refuse an operation of the formula"),
+        ("x+4=x+4", "1", "the tools refuse an operation of the formula"),
+        ("x*(2-2)+x=x+1/0", "1", "the tools refuse an operation of the formula"),
     ],
 )
 def test_an_equation_becomes_one_operation_a_call(equation, gold, made):
@@ -59,3 +85,15 @@ def test_a_formula_that_states_its_results_must_hold(formula, gold, made):
     calls, why = formulas.chained(formula, gold)
     assert [call.text() for call in calls[:-1]] == (made if isinstance(made, list) else [])
     assert why == ("" if isinstance(made, list) else made)
+
+
+@given(TREES, TREES)
+def test_collecting_solves_what_solve_linear_solves(left, right):
+    tree = collected(left, right)
+    equation = f"{formulas._text(left)} = {formulas._text(right)}"
+    try:
+        solution = number(SOLVE.run(None, equation=equation, unknown="x"))
+    except ToolError:
+        assert tree is None
+    else:
+        assert (formulas.Work().value(tree) if tree else 0) == solution or tree is None

@@ -2,7 +2,7 @@
 
 A formula is read into a tree by recursive descent and worked off by the tools themselves; nothing is handed to `eval`.
 Where the unknown stands among the numbers once, as in `x+3=12`, the operations around it are undone one by one; where
-it stands more often, the equation is solved by one SolveLinear.
+it stands more often, its coefficients and the constants are collected first (linear.py).
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ from fractions import Fraction
 
 from stages.chain import Call, number_text
 from stages.numerals import exact
+from stages.problems.linear import Tree, collected
 from stages.tools import TOOLKITS
 from stages.tools.calls import number
 from stages.tools.tool import ToolError
 
 MAX_LENGTH = 300  # characters of a formula
 MAX_DEPTH = 25
-
-Tree = Fraction | str | tuple  # a number, the unknown, or (operator, left, right)
 
 NOT_READ = "a formula that is no plain equation"
 NOT_GOLD = "the formula does not give the answer"
@@ -99,6 +98,8 @@ class Work:
         if not unknowns:
             return self.value(sides[0])
         if len(unknowns) > 1:
+            if collection := collected(*sides):
+                return self.value(collection)
             # One name for all unknowns, `x`: a student learns to write one equation, not to name things.
             equation = " = ".join(_text(side) for side in sides)
             return self.call("SolveLinear", equation=equation, unknown="x")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 
 from stages.chain import Call, Step
 from stages.tools import TOOLKITS
@@ -17,6 +18,7 @@ from stages.tools.calls import number
 from stages.tools.run import run_call
 
 MAX_LENGTH = 10_000  # characters of a text whose equations are read; GSM8K's longest solution has 1,228
+MAX_SOLVED = 20  # statements such as `x = 29` of a text, and equations tried for each; GSM8K's solutions have 5
 
 _ANNOTATION = re.compile(r"<<([^<>\n]{0,300}+)>>")
 _BINARY = re.compile(r"(-?[0-9]*+(?:\.[0-9]++)?)([-+*/])(-?[0-9]*+(?:\.[0-9]++)?)")
@@ -72,8 +74,8 @@ def equations(text: str) -> list[Annotation]:
         made = Annotation(call_of(expression), number_or_none(match[2]), match.start())
         if _OPERATOR.search(expression) and made.holds():
             found.append(made)
-    for match in _SOLVED.finditer(plain):
-        for equation in _LINEAR.finditer(plain, 0, match.start()):
+    for match in islice(_SOLVED.finditer(plain), MAX_SOLVED):
+        for equation in islice(_LINEAR.finditer(plain, 0, match.start()), MAX_SOLVED):
             solved = _solution(equation[0], match[1])
             made = Annotation(solved, number_or_none(match[2]), match.start())
             if made.holds():

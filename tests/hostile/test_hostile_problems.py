@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+from conftest import within
 from guard import one_line
 
 from stages import generate, params
 from stages.files import replace_file
 from stages.params import InputError
 from stages.problems import jsonl, sources
+from stages.problems.annotations import MAX_LENGTH, equations
 
 PROBLEM = {"question": "1 + 2?", "answer": "3", "task": "math"}
 ROWS_OF_PROBLEMS = {
@@ -55,6 +57,12 @@ def test_a_path_that_is_no_file_is_one_line(path, tmp_path, monkeypatch):
     with pytest.raises(InputError) as refused:
         sources.load("train", params.ProblemsParams((entry,), (), (), ()))
     one_line(refused)
+
+
+@pytest.mark.parametrize("text", ["a=1 ", "a b=1 ", "2x+8=6 x=1 ", "1+1=2 ", "a " * 39 + "=1 b=3 ", "<<1+1=2>>"])
+def test_a_solution_full_of_equations_is_read_in_bounded_time(text):
+    with within(2.0):
+        equations((text * 10_000)[: MAX_LENGTH - 1])
 
 
 # Ids and file names: no file is named after an id, only after a source

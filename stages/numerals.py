@@ -36,7 +36,8 @@ SPELLED |= {
     f"{ten}{gap}{one}": SPELLED[ten] + value for ten in TENS for gap in "- " for value, one in enumerate(ONES[:9], 1)
 }
 SPELLED_NUMBER = re.compile(
-    rf"(?<![\w-])(?:{'|'.join(sorted(SPELLED, key=len, reverse=True))})(?![\w-])", re.IGNORECASE
+    rf"(?<![\w-])(?:(?:{'|'.join(TENS)})(?:[- ](?:{'|'.join(ONES[:9])}))?|{'|'.join(ONES[1:])})(?![\w-])",
+    re.IGNORECASE,
 )
 
 

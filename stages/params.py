@@ -15,7 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from stages import ranges
+
 MAX_VALUES = 10_000  # in the whole file
+MAX_DEPTH = 100  # of lists and objects in brackets
 
 
 class InputError(Exception):
@@ -217,7 +220,10 @@ def load(path: str | Path = "params.yaml") -> Params:
 
     path = Path(path)
     try:
-        tree = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if _depth(text) > MAX_DEPTH:
+            raise ParamsError(f"{path}: more than {MAX_DEPTH} brackets are open at once; close them")
+        tree = YAML(typ="safe", pure=True).load(text)
     except FileNotFoundError:
         raise ParamsError(f"{path}: no such file in {Path.cwd()}; run in the project's folder") from None
     except (YAMLError, ValueError, LookupError, TypeError, RecursionError) as error:  # ruamel wraps not all of its own
@@ -226,8 +232,18 @@ def load(path: str | Path = "params.yaml") -> Params:
     if isinstance(tree, dict) and isinstance(tree.get("runtime"), dict) and "api_base" in tree["runtime"]:
         raise ParamsError(f"{path}: runtime.api_base has moved; write it as runtime.teacher.api_base")
     params = _build(Params, tree, "", path)
-    _check(params, path)
+    if fault := ranges.fault(params):
+        raise ParamsError(f"{path}: {fault}")
     return params
+
+
+def _depth(text: str) -> int:
+    """The most brackets that are open at once, those in texts counted too: ruamel takes seconds for some thousand."""
+    depth = deepest = 0
+    for bracket in re.findall(r"[\[{\]}]", text):
+        depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _check_size(tree: object, path: Path) -> None:
@@ -283,119 +299,6 @@ _NAMES = {int: "an integer", float: "a number", str: "a text", bool: "true or fa
 
 def _said(value: object) -> str:
     return f"{value!r} ({type(value).__name__})" if len(repr(value)) <= 60 else f"a {type(value).__name__}"
-
-
-def _check(params: Params, path: Path) -> None:
-    """Ranges that a type does not say; the first that fails is named."""
-    generate, pair, train, rates = params.generate, params.pair, params.train, params.train.base.rates
-    at_least_one = {
-        "agent.max_steps": params.agent.max_steps,
-        "agent.max_errors": params.agent.max_errors,
-        **({} if generate.chains else {"generate.samples": generate.samples}),
-        "generate.teacher.max_tokens": generate.teacher.max_tokens,
-        "pair.per_problem": pair.per_problem,
-        "pair.max_length": pair.max_length,
-        "pair.ngram": pair.ngram,
-        "train.threads": train.threads,
-        "train.max_length": train.max_length,
-        "train.sft.batch": train.sft.batch,
-        "train.dpo.batch": train.dpo.batch,
-        "eval.batch": params.eval.batch,
-        "eval.max_tokens": params.eval.max_tokens,
-        "runtime.concurrency": params.runtime.concurrency,
-        "runtime.teacher.max_failures": params.runtime.teacher.max_failures,
-    }
-    shares = {
-        "pair.max_overlap": pair.max_overlap,
-        "generate.teacher.top_p": generate.teacher.top_p,
-        **{f"generate.simulated.{name}": rate for name, rate in dataclasses.asdict(generate.simulated).items()},
-        "train.tiny.dropout": train.tiny.dropout,
-        **{f"train.base.rates.{name}": rate for name, rate in dataclasses.asdict(rates).items()},
-    }
-    not_negative = {
-        "agent.examples": params.agent.examples,
-        "generate.samples": generate.samples,
-        "generate.teacher.temperature": generate.teacher.temperature,
-        "verify.tolerance": params.verify.tolerance,
-        "verify.perturb": params.verify.perturb,
-        "train.base.math": train.base.math,
-        "train.base.logic": train.base.logic,
-        "train.sft.learning_rate": train.sft.learning_rate,
-        "train.dpo.learning_rate": train.dpo.learning_rate,
-        "train.dpo.beta": train.dpo.beta,
-        "train.dpo.sft_weight": train.dpo.sft_weight,
-        "train.lora.rank": train.lora.rank,
-        "runtime.budget_usd": params.runtime.budget_usd,
-        "runtime.retries": params.runtime.retries,
-    }
-    above_zero = {
-        "runtime.timeout_s": params.runtime.timeout_s,
-        "runtime.teacher.chain_timeout_s": params.runtime.teacher.chain_timeout_s,
-    }
-    choices = {
-        "generate.teacher.wire": ((generate.teacher.wire,), ("text", "tools")),
-        "pair.kinds": (pair.kinds, ("chain", "step")),
-        "pair.other_numbers": ((pair.other_numbers,), ("drop", "report")),
-        "train.dpo.start": ((train.dpo.start,), ("base", "sft")),
-        "train.tiny.architecture": ((train.tiny.architecture,), ("llama", "recurrent")),
-        "eval.models": (params.eval.models, ("base", "sft", "dpo")),
-    }
-    _check_provider(params.runtime.teacher, path)
-    for key, value in at_least_one.items():
-        if value < 1:
-            raise ParamsError(f"{path}: {key} is {value}; it takes 1 or more")
-    for key, value in shares.items():
-        if not 0 <= value <= 1:
-            raise ParamsError(f"{path}: {key} is {value}; it takes a number from 0 to 1")
-    for key, value in not_negative.items():
-        if value < 0:
-            raise ParamsError(f"{path}: {key} is {value}; it takes 0 or more")
-    for key, value in above_zero.items():
-        if not value > 0:
-            raise ParamsError(f"{path}: {key} is {value}; it takes more than 0")
-    if train.student == "tiny" and not (train.base.math or train.base.logic or train.base.problems):
-        raise ParamsError(
-            f"{path}: train.base.math, logic and problems are all empty; a tiny student reads one of them"
-        )
-    if train.student == "tiny" and train.tiny.architecture == "recurrent" and train.lora.rank:
-        raise ParamsError(
-            f"{path}: train.lora.rank is {train.lora.rank}; LoRA leaves the GRUs of a recurrent student as they "
-            "are (train.tiny.architecture), so write 0"
-        )
-    for key, (values, allowed) in choices.items():
-        if not values or not set(values) <= set(allowed) or len(set(values)) < len(values):
-            raise ParamsError(f"{path}: {key} is {', '.join(values) or 'empty'}; it takes {', '.join(allowed)}")
-
-
-def _check_provider(provider: ProviderParams, path: Path) -> None:
-    """Where a value could be a key that was written into the file, the message does not show it."""
-    key = "runtime.teacher"
-    if provider.api_base is not None and provider.deployments:
-        raise ParamsError(f"{path}: {key}.api_base and {key}.deployments are both given; leave one of them")
-    places = [(f"{key}.deployments[{index}]", place) for index, place in enumerate(provider.deployments)]
-    for name, url in [(key, provider.api_base), *((name, place.api_base) for name, place in places)]:
-        if url is not None and (
-            not url.startswith(("http://", "https://")) or set(url) & set("@?#") or not url.isprintable()
-        ):
-            raise ParamsError(
-                f"{path}: {name}.api_base is no plain URL; "
-                "write http(s)://host/path, its key comes from the environment"
-            )
-    for header in provider.headers:
-        if not isinstance(header, str) or not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", header, re.ASCII):
-            raise ParamsError(f"{path}: {key}.headers has a name that no header can have; write letters, digits and -")
-    variables = [(f"{key}.headers.{header}", name) for header, name in provider.headers.items()]
-    variables += [(f"{name}.key", place.key) for name, place in places if place.key is not None]
-    for name, variable in variables:
-        if not isinstance(variable, str) or not re.fullmatch("[A-Z_][A-Z0-9_]*", variable):
-            raise ParamsError(f"{path}: {name} takes the name of an environment variable, as TEAM_KEY, never a value")
-    for name, place in places:
-        if place.weight <= 0:
-            raise ParamsError(f"{path}: {name}.weight is {place.weight}; it takes a number above 0")
-    for name in ("requests_per_minute", "tokens_per_minute"):
-        limit = getattr(provider, name)
-        if limit is not None and limit < 1:
-            raise ParamsError(f"{path}: {key}.{name} is {limit}; it takes 1 or more, or null for no limit")
 
 
 def printable(text: str) -> str:

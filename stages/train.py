@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,6 +68,7 @@ def sft(params: Params, start: str, chains: list[dict], verdicts: list[dict]) ->
     """
     from stages.student import batches
     from stages.student.fit import Schedule, fit_sft
+    from stages.student.tiny import dropping
 
     settings = params.train.sft
     model, tokenizer, dtype = _start(params, start)
@@ -79,7 +81,9 @@ def sft(params: Params, start: str, chains: list[dict], verdicts: list[dict]) ->
     examples, share = _encoded(params, model, tokenizer, names, conversations, counts)
     plan = batches.by_count(_lengths(examples), settings.steps, settings.batch, params.train.seed)
     schedule = Schedule(settings.learning_rate, settings.warmup, 1.0, 0.1, weight_decay=0.0)
-    model, curve = fit_sft(model, tokenizer, examples, plan, schedule, _run(params), params.train.lora)
+    dropout = params.train.tiny.dropout if params.train.student == "tiny" else 0.0
+    with dropping(model, dropout) if dropout else nullcontext():
+        model, curve = fit_sft(model, tokenizer, examples, plan, schedule, _run(params), params.train.lora)
     return _trained(model, tokenizer, dtype, plan, _lengths(examples), share, curve)
 
 

@@ -170,6 +170,28 @@ def test_a_comment_in_eval_runs_eval_alone(project):
     assert project.repro() == ["eval"]
 
 
+def test_every_parameter_but_how_to_run_is_read_by_a_stage(project):
+    """One that no stage lists could be edited, and nothing would run."""
+    import yaml
+
+    params = yaml.safe_load((project.folder / "params.yaml").read_text())
+    stages = yaml.safe_load((project.folder / "dvc.lock").read_text())["stages"]
+    listed = {key for stage in stages.values() for key in stage["params"]["params.yaml"]}
+
+    def keys(tree, prefix=""):
+        for name, value in tree.items():
+            yield from keys(value, f"{prefix}{name}.") if isinstance(value, dict) and value else [prefix + name]
+
+    missing = {key for key in keys(params) if not any(f"{key}.".startswith(f"{known}.") for known in listed)}
+    assert missing and {key.partition(".")[0] for key in missing} == {"runtime"}
+
+
+def test_the_size_of_the_student_trains_all_again(project):
+    project.edit("params.yaml", "    width: 32", "    width: 40")
+    assert {"train@base", "train@sft", "train@dpo"} <= project.changed()
+    project.edit("params.yaml", "    width: 40", "    width: 32")
+
+
 def test_beta_trains_dpo_again_and_evaluates(project):
     project.edit("params.yaml", "beta: 0.1", "beta: 0.3")
     before = project.journal()

@@ -108,7 +108,8 @@ ENDS = {"tiny": "<|end|>", "recurrent": "<|end|>", "qwen": "<|im_end|>", "llama"
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_sft_trains_on_the_calls_of_correct_chains_and_nothing_else(places, material, batches, shape):
-    params, (chains, verdicts, _) = params_for(), material
+    params, (chains, verdicts, _) = params_for("none" if shape in ("qwen", "llama") else "tiny"), material
+    params = replace(params, train=replace(params.train, tiny=replace(params.train.tiny, dropout=0.0)))
     trained = train.sft(params, str(places[shape]), chains, verdicts)
     model, tokenizer = load_student(places[shape])
     first = batches[0]
@@ -120,6 +121,21 @@ def test_sft_trains_on_the_calls_of_correct_chains_and_nothing_else(places, mate
     assert len(batches) == params.train.sft.steps
     assert trained.curve[0]["loss"] == pytest.approx(mean_loss(model, first, first["labels"] != -100), rel=1e-4)
     assert trained.metrics["trained_token_share"] == 1.0
+
+
+@pytest.mark.parametrize("shape", ["tiny", "recurrent"])
+def test_dropout_acts_in_sft_of_a_from_scratch_student_too(places, material, shape):
+    chains, verdicts, _ = material
+    losses = {}
+    for share in (0.0, 0.5):
+        params = params_for(tiny=replace(params_for().train.tiny, dropout=share))
+        trained = train.sft(params, str(places[shape]), chains, verdicts)
+        losses[share] = trained.curve[0]["loss"]
+        ids = torch.tensor([[5, 6, 7]])
+        assert torch.equal(trained.model.train()(input_ids=ids).logits, trained.model(input_ids=ids).logits)
+    assert losses[0.5] > losses[0.0]
+    real = replace(params, train=replace(params.train, student="org/real"))
+    assert train.sft(real, str(places[shape]), chains, verdicts).curve[0]["loss"] == losses[0.0]
 
 
 @pytest.mark.parametrize("shape", SHAPES)

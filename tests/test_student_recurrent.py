@@ -101,7 +101,7 @@ def test_token_by_token_says_what_the_whole_row_says_also_when_rows_leave(model,
     place = 0
     while going:
         with torch.no_grad():
-            said = model(input_ids=ids, attention_mask=mask, past_key_values=kept, logits_to_keep=1).logits[:, -1]
+            said = model(input_ids=ids, attention_mask=mask, cache=kept, logits_to_keep=1).logits[:, -1]
         for index, given in zip(going, said, strict=True):
             row, prompt = rows[index]
             torch.testing.assert_close(given, alone(model, row)[prompt + place], atol=1e-5, rtol=1e-5)

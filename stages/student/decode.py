@@ -201,7 +201,7 @@ def _decode(
             input_ids=ids,
             attention_mask=mask,
             position_ids=places,
-            past_key_values=cache,
+            cache=cache,
             use_cache=True,
             logits_to_keep=1,
         ).logits[:, -1]

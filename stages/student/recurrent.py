@@ -101,18 +101,18 @@ class RecurrentModel(RecurrentPreTrainedModel):
         self.post_init()
 
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, past_key_values: Reading | None = None, **_rest
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, cache: Reading | None = None, **_rest
     ) -> Written:
-        """Read whole rows, padded on either side; or, where `past_key_values` holds a reading, the tokens behind it.
+        """Read whole rows, padded on either side; or, where `cache` holds a reading, the tokens behind it.
 
         Never under autocast: CUDA's GRUs would compute in 16 bits with the range of float16, whatever type was asked
         for, and gradients vanish there (aten/src/ATen/cudnn/AutocastRNN.cpp).
         """
         with torch.autocast(input_ids.device.type, enabled=False):
-            return self._forward(input_ids, attention_mask, past_key_values)
+            return self._forward(input_ids, attention_mask, cache)
 
-    def _forward(self, input_ids: Tensor, attention_mask: Tensor | None, past_key_values: Reading | None) -> Written:
-        kept = Reading() if past_key_values is None else past_key_values
+    def _forward(self, input_ids: Tensor, attention_mask: Tensor | None, cache: Reading | None) -> Written:
+        kept = Reading() if cache is None else cache
         if kept.prompt is not None:
             states = self._states(input_ids, kept)
             kept.state = states[:, -1]
@@ -174,11 +174,11 @@ class RecurrentForCausalLM(RecurrentPreTrainedModel, GenerationMixin):
         self,
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
-        past_key_values: Reading | None = None,
+        cache: Reading | None = None,
         logits_to_keep: int = 0,
         **_rest,
     ) -> Written:
-        hidden = self.model(input_ids, attention_mask, past_key_values).last_hidden_state
+        hidden = self.model(input_ids, attention_mask, cache).last_hidden_state
         return Written(hidden, self.lm_head(hidden[:, -logits_to_keep:]))
 
 

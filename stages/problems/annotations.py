@@ -26,9 +26,9 @@ _TOOLS = {"+": "Add", "-": "Subtract", "*": "Multiply", "/": "Divide"}
 
 # An equation in plain text, `$36 + $7 = $43`, one with an unknown, and a value of it. The left sides are bounded, as a
 # long row of digits is scanned anew from each of them.
-_VALUE = r"=[\s$]{0,40}+(-?[0-9]{1,30}+(?:,[0-9]{3})*+(?:\.[0-9]{1,30}+)?)(?!\s?[-+*/x×÷%0-9]|[.,][0-9])"
-_EQUATION = re.compile(r"([0-9$(.](?:[-0-9.$%+*/x×÷()−– ]|,(?=[0-9])){0,100}+)" + _VALUE)
-_TERMS = r"(?:[-0-9.$+*/()−– ]|,(?=[0-9])|(?<![A-Za-z])[A-Za-z](?![A-Za-z])){1,80}+"
+_VALUE = r"=[\s$]{0,40}+(-?[0-9]{1,30}+(?:,[0-9]{3})*(?:\.[0-9]{1,30}+)?)(?!\s?[-+*/x×÷%0-9]|[.,][0-9])"
+_EQUATION = re.compile(r"([0-9$(.](?:[-0-9.$%+*/x×÷()−– ]|,(?=[0-9])){0,100})" + _VALUE)
+_TERMS = r"(?:[-0-9.$+*/()−– ]|,(?=[0-9])|(?<![A-Za-z])[A-Za-z](?![A-Za-z])){1,80}"
 _LINEAR = re.compile(_TERMS + "=" + _TERMS)
 _SOLVED = re.compile(r"(?<![A-Za-z0-9*/+-])([A-Za-z]) ?" + _VALUE)
 _OPERATOR = re.compile(r"[0-9)%A-Za-z]\s?[-+*/(A-Za-z]")

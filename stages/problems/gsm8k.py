@@ -21,7 +21,7 @@ from stages.tools.calls import number
 HUB = {"path": "openai/gsm8k", "name": "main", "revision": "740312add88f781978c0658806c59bc2815b9866"}
 SPLITS = ("train", "test")
 NO_CALLS, STOPS_SHORT = "no annotation", "the last annotation is not the answer"  # doubts, of what is not all written
-_GOLD = re.compile(r"(?:^|\n)(?:####|A:) ?(-?[0-9]{1,3}(?:,[0-9]{3})++|-?[0-9]++(?:\.[0-9]++)?)\s*+$")
+_GOLD = re.compile(r"(?:^|\n)(?:####|A:) ?(-?[0-9]{1,3}(?:,[0-9]{3})+|-?[0-9]++(?:\.[0-9]++)?)\s*+$")
 
 
 def read(split: str, path: Path | None = None) -> list[Problem]:

@@ -65,7 +65,7 @@ _NO_LEAD = (_NUMBER_WORDS | _CHANGES | _QUANTIFIERS) - _IS
 _FILLERS = {"a", "an", "per", "each", "every", "the", "of", "in", "total", "altogether", "left", "now"}
 
 _TOKEN = re.compile(
-    r"(?P<number>(?:[0-9]{1,3}(?:,[0-9]{3})++(?![0-9])|[0-9]++)(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?|\.[0-9]++)"
+    r"(?P<number>(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9]|,[0-9]{3})|[0-9]++)(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?|\.[0-9]++)"
     r"|(?P<word>[^\W\d_]++(?:'[^\W\d_]++)?)|(?P<symbol>\S)"
 )
 _COMPOUND = re.compile(r",? and (?=[0-9$])|(?<=[^\W\d_]),? (?=[0-9])")

@@ -14,7 +14,7 @@ from stages.tools.vocabulary import VARIABLE, Literal, Reading, base_form
 MAX_LENGTH = 300  # characters of a sentence
 _PRONOUN = "*"  # it, they: someone or something that was spoken of before
 
-_TEXT = re.compile(r"\w++(?:['-]\w++)*+(?:[\s,]++\w++(?:['-]\w++)*+)*+")
+_TEXT = re.compile(r"\w++(?:['-]\w++)*(?:[\s,]++\w++(?:['-]\w++)*)*")
 _ASKED = re.compile(r"is it (true or false|true|false) (?:that )?(.+)\?", re.IGNORECASE | re.DOTALL)
 _CONTRACTIONS = {"isn't": "is not", "aren't": "are not", "doesn't": "does not", "don't": "do not"}
 _SOME = {"someone", "something", "somebody", "anyone", "anything", "anybody"}

@@ -23,7 +23,7 @@ MAX_NAME = 60
 
 _LETTER = "A-Za-z0-9_À-ÖØ-öø-ſ"
 _TOKEN = re.compile(
-    rf"\s*+(?:(?P<name>[{_LETTER}]++(?:[-.][{_LETTER}]++)*+\+*+)"
+    rf"\s*+(?:(?P<name>[{_LETTER}]++(?:[-.][{_LETTER}]++)*\+*+)"
     r"|(?P<sign><->|<=>|->|=>|&&|\|\||!=|==|[¬~!∧&∨|→⇒⟹↔⇔⟺⊕⊻=≠∀∃()\[\],.:]))"
 )
 _BOUND = re.compile(rf"[{_LETTER}]++")

@@ -174,6 +174,12 @@ def test_a_pattern_takes_time_as_its_text_is_long(name, clock):
                     clock(0)
 
 
+@pytest.mark.parametrize("name", PATTERNS)
+def test_no_group_is_repeated_possessively(name):
+    """CPython before 3.11.5, Debian 12's for one, takes what a last, failed repetition had read (gh-106052)."""
+    assert not re.search(r"(?<!\\)\)(?:[*+?]|\{[0-9,]+\})\+|\(\?>", PATTERNS[name][0].pattern)
+
+
 def test_every_pattern_of_the_project_is_among_them():
     """Patterns that are built while a function runs escape the walk above; ChatText's are the only ones."""
     built = {

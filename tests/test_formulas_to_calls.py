@@ -13,8 +13,14 @@ from stages.tools.calls import number
 from stages.tools.tool import ToolError
 
 SOLVE = TOOLKITS["arithmetic"].tools["SolveLinear"]
-LEAVES = st.sampled_from(["x", *map(Fraction, ("-3", "-1", "0", "1", "2", "5", "0.25"))])
+NUMBERS = st.sampled_from([*map(Fraction, ("-3", "-1", "0", "1", "2", "5", "0.25"))])
+LEAVES = st.just("x") | NUMBERS
 TREES = st.recursive(LEAVES, lambda part: st.tuples(st.sampled_from("+-*/"), part, part), max_leaves=8)
+LINEAR = st.recursive(
+    LEAVES,
+    lambda part: st.tuples(st.sampled_from("+-"), part, part) | st.tuples(st.sampled_from("*/"), part, NUMBERS),
+    max_leaves=8,
+)
 
 
 @pytest.mark.parametrize(
@@ -97,3 +103,13 @@ def test_collecting_solves_what_solve_linear_solves(left, right):
         assert tree is None
     else:
         assert (formulas.Work().value(tree) if tree else 0) == solution or tree is None
+
+
+@given(LINEAR, LINEAR)
+def test_every_linear_equation_with_another_solution_than_0_is_collected(left, right):
+    equation = f"{formulas._text(left)} = {formulas._text(right)}"
+    try:
+        solution = number(SOLVE.run(None, equation=equation, unknown="x"))
+    except ToolError:
+        solution = 0
+    assert (collected(left, right) is None) == (solution == 0)

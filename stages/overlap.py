@@ -122,7 +122,7 @@ def _check_folds(settings: Params) -> None:
         for use in TESTED:
             for index, other in enumerate(getattr(settings.problems, use)):
                 same = all(entry.get(name) == other.get(name) for name in ("source", "part"))
-                for name in ("folds", "fold", "seed") if same and other.get("use") == "test" else ():
+                for name in ("folds", "fold", "seed", "by") if same and other.get("use") == "test" else ():
                     if entry.get(name) != other.get(name):
                         key, tested = f"train.base.problems[{place}].{name}", f"problems.{use}[{index}]"
                         raise ParamsError(

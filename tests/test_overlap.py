@@ -88,13 +88,14 @@ def test_the_corpus_of_the_base_student_holds_no_tested_problem_unless_it_is_sai
     assert base_overlap(reading(settings, built_in)) == {"problems": 20, NGRAMS: 0, OTHER_NUMBERS: 0}
 
 
-@pytest.mark.parametrize(("name", "value"), [("fold", 1), ("folds", 4), ("seed", 2)])
+@pytest.mark.parametrize(("name", "value"), [("fold", 1), ("folds", 4), ("seed", 2), ("by", "row")])
 def test_another_fold_than_the_tested_one_is_refused(settings, name, value):
     """It holds every problem of the tested fold, and a run of `fold` over 0 to 4 is easily half done."""
-    entry = {"source": "asdiv", "part": "a", "path": "asdiv.jsonl", "folds": 5, "fold": 0, "seed": 1}
+    entry = {"source": "asdiv", "part": "a", "path": "asdiv.jsonl", "folds": 5, "fold": 0, "seed": 1, "by": "words"}
     held = replace(settings.problems, heldout=({**entry, "use": "test"},))
     changed = reading(replace(settings, problems=held), {**entry, "use": "train", name: value}, other_numbers="report")
-    message = rf"train\.base\.problems\[0\]\.{name} is {value}, but problems\.heldout\[0\]\.{name} is {entry[name]}, so"
+    key, tested = rf"train\.base\.problems\[0\]\.{name}", rf"problems\.heldout\[0\]\.{name}"
+    message = rf"{key} is {value!r}, but {tested} is {entry[name]!r}, so"
     with pytest.raises(ParamsError, match=message):
         base_overlap(changed)
 

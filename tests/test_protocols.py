@@ -59,7 +59,7 @@ def published(tmp_path, monkeypatch):
 
 
 def test_there_is_one_for_each():
-    assert PROTOCOLS == ["asdiv_a", "gsm8k", "mawps", "mawps_asdiv_a", "svamp"]
+    assert PROTOCOLS == ["asdiv_a", "gsm8k", "mawps", "mawps_asdiv_a", "mawps_single", "svamp"]
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -72,7 +72,7 @@ def test_a_protocol_is_the_default_but_for_what_its_head_names(name):
         assert any(f"{key}.".startswith(f"{part}.") for part in named), key
 
 
-@pytest.mark.parametrize("name", ["mawps", "asdiv_a"])
+@pytest.mark.parametrize("name", ["mawps", "mawps_single", "asdiv_a"])
 def test_the_three_places_of_a_fold_are_one_fold(name):
     settings = load(name)
     train, heldout, base = settings.problems.train[0], settings.problems.heldout[0], settings.train.base.problems[0]
@@ -93,6 +93,20 @@ def test_a_fold_s_students_learn_from_nearly_all_its_train_problems_and_from_no_
     assert not read & {text_key(problem.question) for problem in heldout}
     whole = sum(len(found) for use in ("train", "heldout") for _, _, found in sources.entries(use, settings.problems))
     assert whole == count
+
+
+@pytest.mark.shared_data
+def test_a_fold_of_mawps_single_is_as_published_and_says_how_much_of_it_is_known(published):
+    """Folds are by row: every sixth tested question is read with the others, and neither sft nor dpo learns from it."""
+    settings = load("mawps_single")
+    train, heldout = (sources.load(use, settings.problems) for use in ("train", "heldout"))
+    tested = {words(problem) for problem in heldout}
+    read = {words(problem) for problem in readable(settings.train.base)}
+    assert 0.1 < len(tested & read) / len(tested) < 0.2
+    assert base_overlap(settings)["shared_ngrams"] >= len(tested & read)
+    assert not tested & {words(problem) for problem in untested(train, settings)}
+    whole = sum(len(found) for use in ("train", "heldout") for _, _, found in sources.entries(use, settings.problems))
+    assert whole == 1987
 
 
 @pytest.mark.shared_data

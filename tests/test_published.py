@@ -290,6 +290,13 @@ def test_the_parts_of_mawps_are_read_whole(part, count):
 
 
 @pytest.mark.shared_data
+def test_mawps_single_is_as_large_as_the_published_selection():
+    from stages.problems import mawps
+
+    assert len(mawps.read(shared("mawps/mawps.jsonl"), "single")) == 1987
+
+
+@pytest.mark.shared_data
 @pytest.mark.parametrize(("source", "name"), [("mawps", "mawps/mawps.jsonl"), ("asdiv", "asdiv/validation.jsonl")])
 def test_no_question_is_in_two_folds(source, name):
     tested = []

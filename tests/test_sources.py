@@ -1,10 +1,16 @@
 """The keys of a source in the parameters: parts and folds take some of its problems, a wrong key is named."""
 
+from dataclasses import replace
+
 import pytest
+from conftest import ROOT
 from published_rows import ROWS, from_file, use_of
 
 from stages.params import ParamsError
+from stages.params import load as load_params
 from stages.problems.jsonl import JsonlError
+from stages.problems.problem import words
+from stages.problems.sources import load_base
 
 
 def test_the_parts_of_mawps_are_question_and_answer(tmp_path):
@@ -15,6 +21,26 @@ def test_the_parts_of_mawps_are_question_and_answer(tmp_path):
         from_file(tmp_path, "mawps", row)
     with pytest.raises(ParamsError, match="mawps: part addsub is read from a local file only"):
         use_of({"source": "mawps", "part": "addsub"})
+
+
+@pytest.mark.parametrize(
+    ("equation", "single"),
+    [
+        ("56*9=x", True),
+        ("X = (27.0*16.0)", True),
+        ("money=25000.0-(1500.0*8.0)", True),
+        ("0.8-0.1", True),
+        ("X = 0.32 = 0.21", True),  # as published
+        ("5+x=9", False),
+        ("x+25=x*2", False),
+        ("new_cost=50.0-8.0", False),
+        ("9=3+6", False),
+    ],
+)
+def test_part_single_is_of_equations_that_say_what_the_unknown_is(tmp_path, equation, single):
+    row = {**ROWS["mawps"], "lEquations": [equation]}
+    whole = from_file(tmp_path, "mawps", row)
+    assert from_file(tmp_path, "mawps", row, part="single") == (whole if single else [])
 
 
 def test_asdiv_a_takes_rows_that_say_whether_they_are_in_it(tmp_path):
@@ -46,15 +72,40 @@ def test_folds_part_the_problems_and_a_repeated_question_is_in_one_fold(tmp_path
         assert len(found[fold, "train"]) + len(found[fold, "test"]) == 55
 
 
+@pytest.mark.parametrize("by", ["words", "row"])
+def test_folds_by_row_part_a_repeated_question_and_the_student_from_scratch_reads_it(tmp_path, by):
+    """As in published cross-validations, where some tested questions stand word for word among the trained ones."""
+    repeated = [{**row, "sQuestion": row["sQuestion"].replace(",", " ,")} for row in numbered(40)]
+    base = load_params(ROOT / "tests/small.yaml").train.base
+    in_both, places = 0, []
+    for fold in range(5):
+        keys = {"folds": 5, "fold": fold, "seed": 3, "by": by}
+        tested = from_file(tmp_path, "mawps", *numbered(40), *repeated, use="test", **keys)
+        entry = {"source": "mawps", "path": str(tmp_path / "rows.jsonl"), "use": "train", **keys}
+        trained, read = use_of(entry), load_base(replace(base, problems=(entry,)))
+        assert [problem.id for problem in read] == [problem.id for problem in trained]
+        assert not {problem.id for problem in tested} & {problem.id for problem in trained}
+        known = {words(problem) for problem in read}
+        in_both += sum(words(problem) in known for problem in tested)
+        places += [problem.id for problem in tested]
+    assert len(places) == len(set(places)) == 80
+    assert in_both > 40 if by == "row" else in_both == 0
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
+        ({"by": "row"}, r"missing key problems\.train\[0\]\.folds; by takes folds, fold, use and seed"),
+        (
+            {"folds": 5, "fold": 0, "use": "test", "seed": 1, "by": "rows"},
+            r"problems\.train\[0\]\.by is 'rows'; it takes words, row",
+        ),
         ({"folds": 5, "fold": 0, "use": "test"}, r"missing key problems\.train\[0\]\.seed; folds takes folds, fold"),
         ({"fold": 0, "use": "test", "seed": 1}, r"missing key problems\.train\[0\]\.folds; fold takes"),
         ({"folds": 1, "fold": 0, "use": "test", "seed": 1}, r"folds is 1; it takes 2 or more"),
         ({"folds": 5, "fold": 5, "use": "test", "seed": 1}, r"fold is 5; it takes 0 to 4"),
         ({"folds": 5, "fold": 0, "use": "dev", "seed": 1}, r"use is 'dev'; it takes train, test"),
-        ({"part": "b"}, r"problems\.train\[0\]\.part is 'b'; it takes mawps, addsub"),
+        ({"part": "b"}, r"problems\.train\[0\]\.part is 'b'; it takes mawps, single, addsub"),
         ({"split": "train"}, r"unknown key problems\.train\[0\]\.split"),
         ({"redraws": 0}, r"redraws is 0; it takes 1 or more"),
     ],

@@ -2,11 +2,14 @@
 
 The parts addsub, multiarith, singleeq and singleop come as question and answer only. Of `mawps` itself two published
 forms are read: its authors' (sQuestion, lEquations, lSolutions) and that of the hub's copy (question, equation,
-result), which is another selection of the same collection.
+result), which is another selection of the same collection. Part `single` is MAWPS-single, the selection that
+MWPToolkit's published figures are of (dataset/mawps-single there, 1,987 problems): those whose equation says what the
+unknown is (`56*9=x`), where that is one word of letters.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from stages.params import ParamsError
@@ -20,7 +23,10 @@ HUB = {
     "revision": "38c10053efeafd20ab6ff4e08c3ec17de26c19b7",
     "split": "train+validation+test",
 }
-PARTS = ("mawps", "addsub", "multiarith", "singleeq", "singleop")
+PARTS = ("mawps", "single", "addsub", "multiarith", "singleeq", "singleop")
+WITH_EQUATION = ("mawps", "single")
+# Spaces aside. `X=0.32=0.21`, a misprint, is in the published selection, and `9=3+6` is not.
+_SINGLE = re.compile(r"[A-Za-z]+=[^A-Za-z_]+|[^A-Za-z_=]+(?:=[A-Za-z]+)?")
 FORM = "iIndex, sQuestion, lEquations and lSolutions"
 HUB_FORM = "id, question, equation and result"
 PART_FORM = "input and target"
@@ -30,16 +36,19 @@ def read(path: Path | None = None, part: str = "mawps") -> list[Problem]:
     """The part's problems in the published order.
 
     Raises:
-        JsonlError, ParamsError: as for `published.rows`; and a part other than `mawps` has no copy on the hub.
+        JsonlError, ParamsError: as for `published.rows`; and a part without equations has no copy on the hub.
     """
-    if path is None and part != "mawps":
+    if path is None and part not in WITH_EQUATION:
         raise ParamsError(f"mawps: part {part} is read from a local file only; give it as problems.*.path")
-    make = problem if part == "mawps" else _without_equation
-    return [make(part, index, where, row) for index, (where, row) in enumerate(rows(path, HUB))]
+    found = enumerate(rows(path, HUB))
+    if part not in WITH_EQUATION:
+        return [_without_equation(part, index, where, row) for index, (where, row) in found]
+    read = [problem(index, where, row) for index, (where, row) in found]
+    return [one for one, equation in read if part == "mawps" or _SINGLE.fullmatch("".join(equation.split()))]
 
 
-def problem(part: str, index: int, where: str, row: dict) -> Problem:
-    """One row with its equation, in either form; ids count rows from 0, as the published numbers are not unique."""
+def problem(index: int, where: str, row: dict) -> tuple[Problem, str]:
+    """One row of either form, and its equation; ids count rows from 0, as the published numbers are not unique."""
     if "question" in row:
         question, equation = (text(where, row, key, HUB_FORM) for key in ("question", "equation"))
         gold = number_gold(where, row, "result", HUB_FORM)
@@ -49,8 +58,8 @@ def problem(part: str, index: int, where: str, row: dict) -> Problem:
         equation = text(where, {"lEquations": equation}, "lEquations", FORM)
         gold = number_gold(where, {"lSolutions": solution}, "lSolutions", FORM)
     calls, doubt = formulas.solution(equation, gold)
-    name = f"mawps/{part}/{index:05d}"
-    return Problem(name, "math", "arithmetic", "mawps", question, gold, calls, doubt=doubt)
+    name = f"mawps/mawps/{index:05d}"
+    return Problem(name, "math", "arithmetic", "mawps", question, gold, calls, doubt=doubt), equation
 
 
 def _only(where: str, row: dict, key: str) -> list:

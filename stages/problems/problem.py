@@ -57,16 +57,18 @@ def drawn(problems: list[Problem], n: int | None, seed: int) -> list[Problem]:
     return [problems[index] for index in sorted(random.Random(seed).sample(range(len(problems)), n))]
 
 
-def folded(problems: list[Problem], folds: int, fold: int, held: bool, seed: int) -> list[Problem]:
+def folded(problems: list[Problem], folds: int, fold: int, held: bool, seed: int, by: str = "words") -> list[Problem]:
     """One fold of a cross-validation, or with `held` false the problems of all the others.
 
-    Problems with the same words are in one fold: MAWPS repeats 222 of its questions, 128 of them with other spaces and
-    commas. Which fold is drawn with `seed`; every problem is in exactly one.
+    `by` words: problems with the same words are in one fold; MAWPS repeats 222 of its questions, 128 of them with other
+    spaces and commas. `by` row: each problem is drawn alone, as published cross-validations do, and what one fold tests
+    may stand word for word in the others. Which fold is drawn with `seed`; every problem is in exactly one.
     """
-    groups = sorted({words(problem) for problem in problems})
+    keys = [problem.id if by == "row" else words(problem) for problem in problems]
+    groups = sorted(set(keys))
     random.Random(seed).shuffle(groups)
     places = {group: place % folds for place, group in enumerate(groups)}
-    return [problem for problem in problems if (places[words(problem)] == fold) == held]
+    return [problem for problem, key in zip(problems, keys, strict=True) if (places[key] == fold) == held]
 
 
 def words(problem: Problem) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ PUBLISHED = {
     "svamp": (svamp, {}),
 }
 FOLDED = ("asdiv", "mawps")  # take folds, fold and use: one fold of a cross-validation
+FOLDED_BY = ("words", "row")  # what is never parted: the problems of the same words; or nothing, as published folds
 FOLD_USES = {"train": "test", "test": "train"}  # each with what it leaves out
 REDRAWN = ("asdiv", "gsm8k", "mawps")  # take redraws: so many problems more from each, with other numbers
 
@@ -65,13 +66,15 @@ def load(use: str, problems: ProblemsParams) -> list[Problem]:
 def load_base(base: BaseParams) -> list[Problem]:
     """The problems that the from-scratch student reads beside the built-in ones; from the parts of `train`.
 
-    What the fold of one entry holds back no other entry brings in: MAWPS and ASDiv-A share some hundred questions.
+    What the fold of one entry holds back no other entry brings in: MAWPS and ASDiv-A share some hundred questions. A
+    fold `by` row holds back its rows and not their words.
 
     Raises:
         ParamsError, JsonlError: as for `load`.
     """
     found = _once(_entries("train", "train.base.problems", base.problems), READERS["base"])
-    back = [{**entry, "use": FOLD_USES[entry["use"]]} for entry in base.problems if "folds" in entry]
+    cut = [entry for entry in base.problems if "folds" in entry and entry.get("by") != "row"]
+    back = [{**entry, "use": FOLD_USES[entry["use"]]} for entry in cut]
     plain = [{key: value for key, value in entry.items() if key not in ("n", "redraws")} for entry in back]
     held = {
         words(problem) for _, _, problems in _entries("train", "train.base.problems", plain) for problem in problems
@@ -124,7 +127,7 @@ def _published(use: str, key: str, entry: dict) -> list[Problem]:
     needed = {"split": str} if "split" in choices else {}
     optional = {"path": str, "n": int, "seed": int}
     optional |= {"part": str} if "part" in choices else {}
-    optional |= {"folds": int, "fold": int, "use": str} if entry["source"] in FOLDED else {}
+    optional |= {"folds": int, "fold": int, "use": str, "by": str} if entry["source"] in FOLDED else {}
     optional |= {"redraws": int} if entry["source"] in REDRAWN else {}
     check_keys(key, entry, needed, optional)
     for name, allowed in choices.items():
@@ -140,14 +143,15 @@ def _published(use: str, key: str, entry: dict) -> list[Problem]:
     taken = {words(problem) for problem in whole}
     found = whole
     if "folds" in entry:
-        found = folded(whole, entry["folds"], entry["fold"], entry["use"] == "test", seed)
+        held = entry["use"] == "test"
+        found = folded(whole, entry["folds"], entry["fold"], held, seed, entry.get("by", "words"))
     found = drawn(found, entry.get("n"), seed)
     more = [other for one in found for other in redrawn(one, entry.get("redraws", 0), seed)]
     return found + [other for other in more if words(other) not in taken]
 
 
 def _check_fold(key: str, entry: dict) -> None:
-    given = [name for name in ("folds", "fold", "use") if name in entry]
+    given = [name for name in ("folds", "fold", "use", "by") if name in entry]
     if not given:
         return
     for name in ("folds", "fold", "use", "seed"):
@@ -157,8 +161,9 @@ def _check_fold(key: str, entry: dict) -> None:
         raise ParamsError(f"params.yaml: {key}.folds is {entry['folds']}; it takes 2 or more")
     if not 0 <= entry["fold"] < entry["folds"]:
         raise ParamsError(f"params.yaml: {key}.fold is {entry['fold']}; it takes 0 to {entry['folds'] - 1}")
-    if entry["use"] not in ("train", "test"):
-        raise ParamsError(f"params.yaml: {key}.use is {entry['use']!r}; it takes train, test")
+    for name, allowed in (("use", ("train", "test")), ("by", FOLDED_BY)):
+        if name in entry and entry[name] not in allowed:
+            raise ParamsError(f"params.yaml: {key}.{name} is {entry[name]!r}; it takes {', '.join(allowed)}")
 
 
 def say_unwatched(key: str, path: Path, stages: tuple[str, ...]) -> None:

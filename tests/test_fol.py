@@ -6,14 +6,9 @@ import time
 
 import pytest
 
-from stages.agent import Attempt, Reply
-from stages.problems.builtin import example_problems
-from stages.problems.problem import Problem
-from stages.prompt import system_text
 from stages.tools import TOOLKITS, fol, worker
 from stages.tools.fol import Fol, open_fol
 from stages.tools.tool import ToolError
-from stages.verdict import verdict
 
 TOOLS = TOOLKITS["fol"].tools
 LABELS = ("True", "False", "Unknown")
@@ -294,70 +289,3 @@ def test_there_is_an_end_to_premises():
     for number in range(10):
         TOOLS["Premise"].run(state, formula=long.replace("P", f"P{number}"))
     assert "at most" in refusal(state, long.replace("P", "Q"), "Premise")
-
-
-# Verdicts
-
-
-SOCRATES = Problem(
-    "p/1", "logic", "fol", "p", "All men are mortal.\nSocrates is a man.\nIs it true that Socrates is mortal?", "True"
-)
-ZEUS = Problem("p/2", "logic", "fol", "p", PROBLEM, "Unknown")
-MEN = ['Premise(formula="∀x (Man(x) → Mortal(x))")', 'Premise(formula="Man(socrates)")']
-ASK = 'Entails(formula="Mortal(socrates)")'
-
-
-def judged(problem, *texts):
-    attempt = Attempt(problem, max_steps=20, max_errors=3, examples=0)
-    for text_ in texts:
-        attempt.advance(Reply(text_))
-    return verdict(attempt.chain(), 0.0)
-
-
-def test_a_proof_from_the_premises_is_correct():
-    row = judged(SOCRATES, *MEN, ASK, 'Finish(answer="True")')
-    assert (row["verdict"], row["failure"]) == ("correct", "")
-    assert row["grounded"] and row["results_used"] and row["reproduced"] and row["numbers_grounded"]
-
-
-@pytest.mark.parametrize(
-    ("problem", "texts", "failure"),
-    [
-        (SOCRATES, [*MEN, 'Finish(answer="True")'], "ungrounded"),  # nothing asked
-        (SOCRATES, ['Finish(answer="True")'], "no_tool_call"),
-        (SOCRATES, [*MEN, ASK, 'Finish(answer="False")'], "wrong_answer"),
-        (SOCRATES, [*MEN, ASK, MEN[0].replace("Man", "God"), 'Finish(answer="True")'], "ungrounded"),
-        (SOCRATES, [MEN[0], MEN[1].replace("Man", "Mortal"), ASK, 'Finish(answer="True")'], "ungrounded"),  # smuggled
-        (SOCRATES, [*MEN, ASK.replace("(socrates)", "(socrates) ∨ ¬Man(socrates)"), 'Finish(answer="True")'], ""),
-        (SOCRATES, [*MEN, 'Entails(formula="Man(socrates) → Man(socrates)")', 'Finish(answer="True")'], "ungrounded"),
-        (SOCRATES, [*MEN, 'Premise(formula="¬Mortal(socrates)")', ASK, 'Finish(answer="True")'], "ungrounded"),
-        (SOCRATES, [*MEN, 'Entails(formula="¬Mortal(socrates)")', 'Finish(answer="True")'], "ungrounded"),
-        (SOCRATES, [*MEN, ASK, 'Finish(answer="Undecided")'], "undecided"),
-        (ZEUS, [*MEN, 'Premise(formula="God(zeus) ∨ Man(zeus)")', ASK, 'Finish(answer="Unknown")'], "ungrounded"),
-        (ZEUS, [*MEN, 'Entails(formula="Mortal(zeus)")', 'Finish(answer="Unknown")'], "ungrounded"),
-    ],
-)
-def test_a_right_answer_without_a_proof_is_not_correct(problem, texts, failure):
-    row = judged(problem, *texts)
-    assert row["failure"] == failure
-    assert row["verdict"] == {"": "correct", "undecided": "undecided"}.get(failure, "incorrect")
-
-
-def test_unknown_from_all_premises_is_correct():
-    premise = 'Premise(formula="God(zeus) ∨ Man(zeus)")'
-    row = judged(ZEUS, *MEN, premise, 'Entails(formula="Mortal(zeus)")', 'Finish(answer="Unknown")')
-    assert row["verdict"] == "correct"
-
-
-def test_a_question_that_led_nowhere_is_a_result_not_used():
-    row = judged(SOCRATES, *MEN, 'Entails(formula="∀x (Mortal(x))")', ASK, 'Finish(answer="True")')
-    assert row["verdict"] == "correct" and not row["results_used"]
-
-
-def test_the_worked_examples_are_correct_chains():
-    problems = example_problems("fol", 9)
-    assert [problem.gold for problem in problems] == ["False", "Unknown", "True"]
-    for problem in problems:
-        assert open_fol(problem.question).statements == len(problem.solution) - 2
-        assert judged(problem, *(call.text() for call in problem.solution))["verdict"] == "correct"
-    assert system_text("fol", "logic", 2).count("> Entails(") == 2

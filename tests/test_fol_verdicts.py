@@ -9,6 +9,7 @@ from stages.agent import Attempt, Reply
 from stages.problems.builtin import example_problems
 from stages.problems.problem import Problem
 from stages.prompt import system_text
+from stages.tools import fol
 from stages.tools.fol import open_fol
 from stages.verdict import verdict
 
@@ -18,6 +19,12 @@ SOCRATES = Problem(
 ZEUS = Problem("p/2", "logic", "fol", "p", PROBLEM, "Unknown")
 MEN = ['Premise(formula="∀x (Man(x) → Mortal(x))")', 'Premise(formula="Man(socrates)")']
 ASK = 'Entails(formula="Mortal(socrates)")'
+
+
+@pytest.fixture(autouse=True)
+def no_memory():
+    """Each test asks the solver itself."""
+    fol._search.cache_clear()
 
 
 def judged(problem, *texts):

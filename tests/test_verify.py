@@ -1,4 +1,4 @@
-"""Verdicts: what makes a chain correct, each way it fails to be, and each check with a firing and a silent chain."""
+"""Verdicts: what makes a chain correct, each way it fails to be, and how they are counted."""
 
 import json
 from dataclasses import replace

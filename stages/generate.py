@@ -26,7 +26,7 @@ from stages.agent import solve
 from stages.chain import Chain
 from stages.files import write_metrics
 from stages.journal import Journal, journal_folder
-from stages.overlap import base_overlap, untested
+from stages.overlap import Overlap, base_overlap, overlap
 from stages.params import InputError, Params, brief
 from stages.problems import sources
 from stages.problems.problem import Problem
@@ -136,6 +136,7 @@ def metrics(
     left_out: int,
     others: list[Chain],
     base: dict[str, int],
+    close: Overlap,
 ) -> dict:
     """What metrics/generate.json says.
 
@@ -143,7 +144,7 @@ def metrics(
     `teacher_calls` and `journal_hits` are what this version of the chains cost when it was first made (see
     `Journal.finish`): counted anew, a second run of the same version would differ from the first. `left_out`:
     problems that no teacher was asked about, as their gold is not confirmed. `others`: chains made elsewhere.
-    `base`: what `base_overlap` counts.
+    `base`: what `base_overlap` counts. `close`: which training problems are too close to tested ones.
     """
     chains = [*run.chains.values(), *others]
     missing = defaultdict(list)
@@ -160,6 +161,7 @@ def metrics(
         "cost_usd": sum(chain.cost_usd for chain in chains),
         "models": models,
         "version": made["version"],
+        **close.metrics(),
     }
     if left_out:
         counts["left_out"] = left_out
@@ -250,18 +252,26 @@ def main(arguments: Sequence[str] = ()) -> None:
     if left_out:
         reason = "whose own solution does not give gold are left out; `python -m stages.problems.validate` lists them"
         print(f"generate: {left_out} of {len(found)} problems {reason}", file=sys.stderr)
-    clean = untested(problems, settings)
-    if len(clean) < len(problems):
-        reason = "are too close to tested ones and left out; metrics/pair.json counts them"
-        print(f"generate: {len(problems) - len(clean)} of {len(found)} problems {reason}", file=sys.stderr)
-    problems = clean
-    base = base_overlap(settings)
-    if close := sum(base.values()) - base.get("problems", 0):
-        what = f"{close} of {base['problems']} problems of train.base.problems are too close to tested ones"
-        print(f"generate: {what}; {METRICS} counts them", file=sys.stderr)
     others = imported.load(settings, found)
-    if not problems and not others:
-        raise InputError("problems.train: no problem is left to ask about; `python -m stages.problems.validate`")
+    close = overlap(found, others, settings)
+    if close.out:
+        trained = len({problem.id for problem in found} | {chain.problem_id for chain in others})
+        gone = sum(chain.problem_id in close.out for chain in others)
+        beside = f", with {gone:,} of {len(others):,} chains made elsewhere" if gone else ""
+        what = f"{len(close.out):,} of {trained:,} problems are too close to tested ones and left out{beside}"
+        print(f"generate: {what}: {close.said()}; {METRICS} counts them", file=sys.stderr)
+    problems = [problem for problem in problems if problem.id not in close.out]
+    others = [chain for chain in others if chain.problem_id not in close.out]
+    base = base_overlap(settings)
+    if read := sum(base.values()) - base.get("problems", 0):
+        what = f"{read} of {base['problems']} problems of train.base.problems are too close to tested ones"
+        print(f"generate: {what}; {METRICS} counts them", file=sys.stderr)
+    if not others and not (problems and settings.generate.samples):
+        raise InputError(
+            f"no chain is left to make: {left_out:,} problems of problems.train are not confirmed (`python -m "
+            f"stages.problems.validate` lists them), {len(close.out):,} problems are too close to tested ones; name "
+            "other ones in problems.train or generate.chains"
+        )
     if asked.estimate:
         from stages.estimate import estimate
 
@@ -281,10 +291,10 @@ def main(arguments: Sequence[str] = ()) -> None:
         models = journal.ledger.totals(keys)
         if run.missing:
             made = {"teacher_calls": teacher.asked, "journal_hits": teacher.hits, "version": ""}
-            write_metrics(METRICS, metrics(problems, run, made, models, left_out, others, base))
+            write_metrics(METRICS, metrics(problems, run, made, models, left_out, others, base, close))
             raise InputError(_unfinished(problems, run, teacher))
         made = journal.finish(keys, _recorded())
-        write_metrics(METRICS, metrics(problems, run, made, models, left_out, others, base))
+        write_metrics(METRICS, metrics(problems, run, made, models, left_out, others, base, close))
         journal.snapshot(CALLS, call_files(problems, run.calls))
     beside = f" and {len(others)} made elsewhere" if others else ""
     print(f"generate: {len(run.chains)} chains{beside}; {teacher.asked} calls asked now, {teacher.hits} known before")

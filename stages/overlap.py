@@ -2,14 +2,20 @@
 
 By shared n-grams of words, and by being the same text with other numbers and names. Built-in questions are made of the
 same templates on purpose, and their parts are disjoint by construction: the second rule is not for them.
+
+generate decides once, for all that trains: what is left out is asked of no teacher and has no chain in
+data/chains.jsonl, also none that was made elsewhere, so verify, pair, sft and dpo never see it.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+from stages.chain import Chain
 from stages.numerals import WORDS
 from stages.params import InputError, PairParams, Params, ParamsError
 from stages.problems.problem import Problem
@@ -19,7 +25,7 @@ TESTED = ("dev", "heldout", "ood")  # uses that no training problem may be close
 NGRAMS, OTHER_NUMBERS = "shared_ngrams", "other_numbers"  # why a problem is too close
 
 _WORD = re.compile(r"\w+(?:[.,]\d+)*")
-
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")  # signs without width, which part words for a program only
 _BEGINS = re.compile(r"(?:^|[.?!:;\"'])\s*$")  # what stands before the first word of a sentence
 _NUMBER = re.compile(r"[0-9][0-9.,]*")
 
@@ -56,35 +62,69 @@ def too_close(questions: dict[str, str], tested: Iterable[str], n: int, most: fl
 
 
 def contaminated(train: list[tuple[str, str, str]], tested: list[Problem], settings: PairParams) -> dict[str, str]:
-    """Id -> why it is too close to a tested problem, for training problems as (id, source, question)."""
-    tested_texts = [problem.question for problem in tested]
-    questions = {name: question for name, _, question in train}
+    """Id -> why it is too close to a tested problem, for training problems as (id, source, question).
+
+    Case, punctuation and spaces, also those inside words, make no other question: `3cm` is `3 cm`.
+    """
+    questions = {name: _plain(question) for name, _, question in train}
+    tested_texts = [_plain(problem.question) for problem in tested]
     reasons = dict.fromkeys(too_close(questions, tested_texts, settings.ngram, settings.max_overlap), NGRAMS)
-    own = {name: question for name, source, question in train if not source.startswith("builtin/")}
-    published = [problem.question for problem in tested if not problem.source.startswith("builtin/")]
+    letters = set(map(_letters, tested_texts))
+    reasons |= {name: NGRAMS for name, question in questions.items() if _letters(question) in letters}
+    own = {name: questions[name] for name, source, _ in train if not source.startswith("builtin/")}
+    published = [_plain(problem.question) for problem in tested if not problem.source.startswith("builtin/")]
     return {**dict.fromkeys(same_text(own, published), OTHER_NUMBERS), **reasons}
 
 
-def dropped(reasons: dict[str, str], settings: PairParams) -> set[str]:
-    """The ids that training leaves out: all, or with `other_numbers: report` only those that share n-grams."""
-    return {name for name, why in reasons.items() if why == NGRAMS or settings.other_numbers == "drop"}
+def _plain(question: str) -> str:
+    """The text without what one cannot see: one spelling of each letter, no signs without width."""
+    return _UNSEEN.sub("", unicodedata.normalize("NFKC", question))
+
+
+def _letters(question: str) -> str:
+    """All words as one, so that no space counts."""
+    return "".join(_WORD.findall(question.lower()))
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Which training problems are too close to tested ones, by id with the reason, and which of them are left out."""
+
+    reasons: dict[str, str]
+    out: frozenset[str]
+
+    def metrics(self) -> dict:
+        """`contamination`: what is left out; `too_close`: all that is, by reason, what is only reported too."""
+        counts = Counter(self.reasons.values())
+        return {"contamination": len(self.out), "too_close": {why: counts[why] for why in (NGRAMS, OTHER_NUMBERS)}}
+
+    def said(self) -> str:
+        """The reasons for what is left out, with the first ids."""
+        parts = []
+        for why, words in ((NGRAMS, "by shared words"), (OTHER_NUMBERS, "by all but numbers and names")):
+            names = [name for name in self.reasons if name in self.out and self.reasons[name] == why]
+            if names:
+                more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+                parts.append(f"{len(names):,} {words} ({', '.join(names[:5])}{more})")
+        return ", ".join(parts)
+
+
+def overlap(problems: Iterable[Problem], chains: Iterable[Chain], settings: Params) -> Overlap:
+    """The decision on all that may be trained on: the problems of problems.train, and those of chains made elsewhere.
+
+    With `other_numbers: report` only what shares words is left out.
+    """
+    train = {problem.id: (problem.source, problem.question) for problem in problems}
+    for chain in chains:
+        train.setdefault(chain.problem_id, (chain.source, chain.question))
+    reasons = contaminated([(name, *said) for name, said in train.items()], tested(settings), settings.pair)
+    drop = (NGRAMS, OTHER_NUMBERS) if settings.pair.other_numbers == "drop" else (NGRAMS,)
+    return Overlap(reasons, frozenset(name for name, why in reasons.items() if why in drop))
 
 
 def tested(settings: Params) -> list[Problem]:
     """All problems that students are tested on, for choosing settings too."""
     return [problem for use in TESTED for problem in load(use, settings.problems)]
-
-
-def untested(problems: list[Problem], settings: Params) -> list[Problem]:
-    """The problems to ask a teacher about: none that is too close to a tested one, so that nothing learns from it.
-
-    Built-in ones stay; pair drops what it finds among them.
-    """
-    own = _own(problems)
-    if not own:
-        return problems
-    out = dropped(contaminated(own, tested(settings), settings.pair), settings.pair)
-    return [problem for problem in problems if problem.id not in out]
 
 
 def base_overlap(settings: Params) -> dict[str, int]:
@@ -101,7 +141,7 @@ def base_overlap(settings: Params) -> dict[str, int]:
         return {}
     _check_folds(settings)
     problems = load_base(settings.train.base)
-    reasons = contaminated(_own(problems), tested(settings), settings.pair)
+    reasons = contaminated([(p.id, p.source, p.question) for p in problems], tested(settings), settings.pair)
     counts = Counter(reasons.values())
     if reasons and settings.pair.other_numbers == "drop":
         names = [problem.id for problem in problems if problem.id in reasons]
@@ -129,10 +169,6 @@ def _check_folds(settings: Params) -> None:
                             f"params.yaml: {key} is {entry.get(name)!r}, but {tested}.{name} is {other.get(name)!r}, "
                             "so it holds tested problems; give both the same"
                         )
-
-
-def _own(problems: list[Problem]) -> list[tuple[str, str, str]]:
-    return [(p.id, p.source, p.question) for p in problems if not p.source.startswith("builtin/")]
 
 
 def same_text(questions: dict[str, str], tested: Iterable[str]) -> list[str]:

@@ -5,7 +5,7 @@ Out: data/pairs.jsonl, metrics/pair.json. Run: python -m stages.pair
 
 Two kinds of pair. `chain`: all turns of a correct and of an incorrect chain. `step`: the one turn at which an
 incorrect chain leaves every correct one, beside the turn that a correct chain takes there. No pair is made of an
-undecided chain, none is cut to length, and none comes from a problem too close to one that the students are tested on.
+undecided chain, and none is cut to length; no chain is of a problem that the students are tested on (generate).
 With `pair.lucky` a problem without a correct chain gives its right answers, however found, beside its wrong ones.
 """
 
@@ -23,11 +23,8 @@ from pathlib import Path
 
 from stages import params, schema
 from stages.chain import Message
-from stages.overlap import NGRAMS, OTHER_NUMBERS, contaminated, tested
-from stages.overlap import dropped as left_out
-from stages.params import InputError, PairParams, Params
+from stages.params import InputError, PairParams
 from stages.problems.problem import TASKS
-from stages.problems.sources import load
 
 CHAINS, VERDICTS, TOKENIZER = "data/chains.jsonl", "data/verdicts.jsonl", "models/base"
 PAIRS, METRICS = "data/pairs.jsonl", "metrics/pair.json"
@@ -227,11 +224,8 @@ def fitting(rows: list[dict], counts: list[dict[str, int]], limit: int) -> tuple
     return kept, lines
 
 
-def metrics(rows: list[dict], counts: list[dict[str, int]], dropped: dict[str, int], close: dict) -> dict:
-    """What was made, from how many problems, how long in tokens (means), and what was dropped for which reason.
-
-    `close`: what the contamination counts are; generate asks no teacher about what is dropped, so it has no chains.
-    """
+def metrics(rows: list[dict], counts: list[dict[str, int]], dropped: dict[str, int]) -> dict:
+    """What was made, from how many problems, how long in tokens (means), and what was dropped for which reason."""
     made = Counter((row["task"], row["kind"]) for row in rows)
     return {
         "pairs": {task: {kind: made[task, kind] for kind in schema.KINDS} for task in TASKS},
@@ -240,22 +234,7 @@ def metrics(rows: list[dict], counts: list[dict[str, int]], dropped: dict[str, i
             name: sum(count[name] for count in counts) / max(1, len(counts)) for name in ("prompt", *SIDES)
         },
         "dropped": dropped,
-        **close,
     }
-
-
-def closeness(chains: list[dict], settings: Params) -> tuple[set[str], dict]:
-    """The ids of the problems that are too close to tested ones, and what the metrics say of them.
-
-    Of all training problems, as generate has left some out and so made no chains of them.
-    """
-    train = {row["problem_id"]: (row["source"], row["question"]) for row in chains}
-    for problem in load("train", settings.problems):
-        if not problem.source.startswith("builtin/"):
-            train[problem.id] = problem.source, problem.question
-    reasons = contaminated([(name, *said) for name, said in train.items()], tested(settings), settings.pair)
-    out, counted = left_out(reasons, settings.pair), Counter(reasons.values())
-    return out, {"contamination": len(out), "too_close": {why: counted[why] for why in (NGRAMS, OTHER_NUMBERS)}}
 
 
 def main() -> None:
@@ -267,15 +246,13 @@ def main() -> None:
     if not Path(TOKENIZER, "tokenizer.json").is_file():  # else it would be asked of the hub
         raise PairError(f"{TOKENIZER}: no tokenizer there; make it with `dvc repro train@base`")
     chains, verdicts = schema.read(CHAINS, "chains"), schema.read(VERDICTS, "verdicts")
-    out, close = closeness(chains, settings)
     made, duplicates = pairs(chains, verdicts, settings.pair)
-    clean = [row for row in made if row["problem_id"] not in out]
-    counts = lengths(load_tokenizer(TOKENIZER), clean)
-    kept, lines = fitting(clean, counts, settings.pair.max_length)
+    counts = lengths(load_tokenizer(TOKENIZER), made)
+    kept, lines = fitting(made, counts, settings.pair.max_length)
     for line in lines:
         print(line, file=sys.stderr)
-    rows, counts = [clean[index] for index in kept], [counts[index] for index in kept]
-    dropped = {"too_long": len(lines), "contaminated": len(made) - len(clean), "duplicate": duplicates}
+    rows, counts = [made[index] for index in kept], [counts[index] for index in kept]
+    dropped = {"too_long": len(lines), "duplicate": duplicates}
     if not rows:
         words = Counter(verdict["verdict"] for verdict in verdicts)
         raise PairError(
@@ -283,11 +260,12 @@ def main() -> None:
             f"{', '.join(f'{count} {reason}' for reason, count in dropped.items())}; a pair takes a correct and an "
             "incorrect chain of one problem: raise generate.samples or generate.teacher.temperature"
         )
+    made_of = metrics(rows, counts, dropped)
     if settings.pair.lucky:
         correct = {verdict["chain_id"] for verdict in verdicts if verdict["verdict"] == "correct"}
-        close["lucky"] = sum(row["chosen_chain_id"] not in correct for row in rows)
+        made_of["lucky"] = sum(row["chosen_chain_id"] not in correct for row in rows)
     schema.write(PAIRS, rows, "pairs")
-    write_metrics(METRICS, metrics(rows, counts, dropped, close))
+    write_metrics(METRICS, made_of)
 
 
 if __name__ == "__main__":

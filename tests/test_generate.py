@@ -49,6 +49,8 @@ def test_all_chains_are_made_in_order_and_every_call_once(project):
                 "cost_usd": 0.0,
             },
         },
+        "contamination": 0,
+        "too_close": {"shared_ngrams": 0, "other_numbers": 0},
     }
     assert len(version) == 16
 

@@ -261,7 +261,7 @@ def test_a_file_that_dvc_does_not_watch_is_said(folder, capsys):
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize(("use", "stages"), [("dev", "generate and pair and eval"), ("train", "generate and pair")])
+@pytest.mark.parametrize(("use", "stages"), [("dev", "generate and eval"), ("train", "generate")])
 def test_a_problem_file_that_dvc_does_not_watch_is_said_for_each_stage_that_reads_it(folder, capsys, use, stages):
     shutil.copyfile(ROOT / "dvc.yaml", "dvc.yaml")
     folder.edit(f"  {use}:\n", f"  {use}:\n  - {{source: jsonl, path: own/mine.jsonl}}\n")

@@ -1,4 +1,4 @@
-"""Pairs: two different sides of one prompt, made of real chains, none too long, none close to a tested problem."""
+"""Pairs: two different sides of one prompt, made of real chains, none too long."""
 
 import json
 import random
@@ -256,7 +256,7 @@ def test_a_pair_that_is_too_long_is_dropped_by_name_and_counted(folder, capsys):
     pair.main()
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("pair p/2/chain-") and "tokens, limit 150; raise pair.max_length" in line
-    assert counted(folder)["dropped"] == {"too_long": 1, "contaminated": 0, "duplicate": 0}
+    assert counted(folder)["dropped"] == {"too_long": 1, "duplicate": 0}
     assert [row["problem_id"] for row in schema.read(folder / "data/pairs.jsonl", "pairs")] == ["p/1"]
 
 
@@ -270,19 +270,6 @@ def test_lengths_are_those_of_what_the_student_reads(folder, tokenizer):
         assert count["prompt"] + count["chosen"] == len(whole)
     means = counted(folder)["mean_tokens"]
     assert means["rejected"] == pytest.approx(sum(c["rejected"] for c in pair.lengths(tokenizer, rows)) / len(rows))
-
-
-def test_pairs_of_a_problem_that_is_tested_are_dropped_and_counted(folder):
-    tested = builtin.problems("builtin/math", "heldout", 1, 1)[0]
-    same = replace(PENS, id="p/3", question=tested.question.upper())
-    chains = [chain(problem, RIGHT, 0) for problem in (PENS, same)]
-    chains += [chain(problem, (SEVEN, 'Finish(answer="84")'), 1) for problem in (PENS, same)]
-    store(folder, chains)
-    pair.main()
-    metrics = counted(folder)
-    assert metrics["contamination"] == 1 and metrics["dropped"]["contaminated"] == 1
-    assert metrics["problems_covered"] == 1 and metrics["pairs"]["math"] == {"chain": 1, "step": 0}
-    assert [row["problem_id"] for row in schema.read(folder / "data/pairs.jsonl", "pairs")] == ["p/1"]
 
 
 def test_lucky_pairs_are_counted_where_they_are_asked_for(folder):

@@ -30,9 +30,9 @@ from stages.problems.redraw import redrawn
 
 USES = ("train", "dev", "heldout", "ood")
 READERS = {
-    "train": ("generate", "pair"),
+    "train": ("generate",),
     "base": ("generate", "train@base"),
-    **dict.fromkeys(("dev", "heldout", "ood"), ("generate", "pair", "eval")),
+    **dict.fromkeys(("dev", "heldout", "ood"), ("generate", "eval")),
 }
 BUILTIN = ("builtin/math", "builtin/logic")
 # Published sets: the module that reads each, and its keys beside path, n and seed with what they take.

@@ -32,6 +32,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 from stages.chain import Chain, Step
@@ -42,6 +43,7 @@ from stages.problems import jsonl, logic_programs, model_solutions
 from stages.problems.answers import canonical_number, equal
 from stages.problems.model_solutions import rounds_to
 from stages.problems.problem import Problem, text_key
+from stages.problems.redraw import marked
 from stages.problems.reference import confirmed
 from stages.problems.sources import check_keys, say_unwatched
 from stages.prompt import prompt_messages
@@ -62,19 +64,30 @@ class Known:
     def __init__(self, problems: list[Problem]):
         self.by_text = {text_key(problem.question): problem for problem in problems}
         self.texts = {problem.id: text for text, problem in self.by_text.items()}
+        self.files: dict[str, Path] = {}  # id -> the file that brought it
 
-    def problem(self, where: str, stated: Problem) -> Problem:
-        """The problem with this question that was there first."""
+    def problem(self, where: str, stated: Problem, path: Path) -> Problem:
+        """The problem with this question that was there first; else the stated one, under an id that no other has."""
         text = text_key(stated.question)
-        first = self.by_text.setdefault(text, stated)
-        if self.texts.setdefault(first.id, text) != text:
-            raise LogError(f"{where}: id {first.id} is that of another question; write another id")
+        if text not in self.by_text:
+            self.by_text[text] = self._named(where, stated, path)
+        first = self.by_text[text]
         if stated.task != first.task or equal(stated.gold, first.gold, first.task) is False:
             raise LogError(
                 f"{where}: the answer is {stated.gold[:60]!r} ({stated.task}), but {first.id} asks the same and has "
                 f"{first.gold[:60]!r} ({first.task}); correct one of them"
             )
         return first
+
+    def _named(self, where: str, stated: Problem, path: Path) -> Problem:
+        """As problems of several files are named; within a file an id is of one question."""
+        for place in count(1):
+            name = marked(stated.id, place)
+            if name not in self.texts:
+                self.texts[name], self.files[name] = text_key(stated.question), path
+                return replace(stated, id=name)
+            if self.files.get(name) == path:
+                raise LogError(f"{where}: id {name} is that of another question; write another id")
 
 
 def load(params: Params, problems: list[Problem]) -> list[Chain]:
@@ -123,12 +136,12 @@ def _entry(key: str, entry: dict, known: Known, params: Params) -> Iterator[tupl
     say_unwatched(f"{key}.path", path, ("generate",))
     if entry["source"] == "gsm8k_model_solutions":
         for solution in model_solutions.read(path):
-            problem = known.problem(f"{path}: {solution.problem.id}", solution.problem)
+            problem = known.problem(f"{path}: {solution.problem.id}", solution.problem, path)
             yield problem, model_solutions.chain(problem, solution.text, solution.model)
         return
     if entry["source"] == "logic_programs":
         for program in logic_programs.read(path):
-            problem = logic_programs.posed(known.problem(f"{path}: {program.problem.id}", program.problem))
+            problem = logic_programs.posed(known.problem(f"{path}: {program.problem.id}", program.problem, path))
             yield problem, logic_programs.chain(problem, program.text, program.model)
         return
     for line, (where, row) in jsonl.rows(path).items():
@@ -137,7 +150,7 @@ def _entry(key: str, entry: dict, known: Known, params: Params) -> Iterator[tupl
         if name := held(json.dumps(row, ensure_ascii=False)):
             raise LogError(f"{where}: it holds the value of ${name}; take it out")
         stated = replace(jsonl.problem(path, line, where, row["problem"]), source="messages")
-        problem = known.problem(where, stated)
+        problem = known.problem(where, stated, path)
         yield problem, _chain(where, row, problem, params.agent)
 
 

@@ -16,6 +16,7 @@ from stages import params, schema
 from stages.eval import PREDICTIONS, metrics, table
 from stages.files import write_metrics
 from stages.params import InputError
+from stages.problems.problem import text_key
 from stages.statistics import wilson
 
 GAINS = (("sft", "base"), ("dpo", "base"), ("dpo", "sft"))
@@ -31,7 +32,7 @@ def pooled(parts: dict[str, list[dict]]) -> dict:
         InputError: a part has no held-out row or other models than the first, or a problem stands in two.
     """
     models: dict[str, set[str]] = {}
-    holders: dict[str, str] = {}
+    holders: dict[tuple[str, str], str] = {}
     for name, rows in parts.items():
         models[name] = {row["model"] for row in rows}
         first = next(iter(models))
@@ -42,8 +43,8 @@ def pooled(parts: dict[str, list[dict]]) -> dict:
         if models[name] != models[first]:
             said = [", ".join(sorted(models[part])) for part in (name, first)]
             raise InputError(f"{name}: its students are {said[0]}, those of {first} {said[1]}; pool runs of the same")
-        for problem in {row["problem_id"] for row in rows}:
-            other = holders.setdefault(problem, name)
+        for problem, question in {(row["problem_id"], text_key(row["question"])) for row in rows}:
+            other = holders.setdefault((problem, question), name)  # files of one set count their rows alike
             if other != name:
                 raise InputError(
                     f"{name}: problem {problem} stands in {other} too; pool runs that tested different ones"

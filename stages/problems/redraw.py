@@ -115,6 +115,12 @@ def family(problem: Problem) -> str:
     return problem.id.partition(_MARK)[0]
 
 
+def marked(name: str, number: int) -> str:
+    """The id `name` in the `number`-th file that has it on a question of its own: `gsm8k/test/00000@2`."""
+    first, mark, rest = name.partition(_MARK)
+    return name if number == 1 else f"{first}@{number}{mark}{rest}"
+
+
 def linked(problem: Problem) -> Program | None:
     """The solution as a program over the question's numerals, where each operand's origin is certain; else None."""
     *calls, finish = problem.solution or (Call("Finish", {}),)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 from stages.params import BaseParams, ParamsError, ProblemsParams
@@ -26,7 +28,7 @@ from stages.problems import (
     svamp,
 )
 from stages.problems.problem import Problem, drawn, folded, text_key, words
-from stages.problems.redraw import redrawn
+from stages.problems.redraw import marked, redrawn
 
 USES = ("train", "dev", "heldout", "ood")
 READERS = {
@@ -54,7 +56,7 @@ REDRAWN = ("asdiv", "gsm8k", "mawps")  # take redraws: so many problems more fro
 
 
 def load(use: str, problems: ProblemsParams) -> list[Problem]:
-    """The problems of one use, in the order of params.yaml; a question stands once (the first is kept).
+    """The problems of one use, in the order of params.yaml; a question stands once (the first is kept), as does an id.
 
     Raises:
         ParamsError: an entry names no source, or a key that its source does not take.
@@ -93,17 +95,38 @@ def _once(found: Iterator[tuple[str, dict, list[Problem]]], readers: tuple[str, 
 
 
 def entries(use: str, problems: ProblemsParams) -> Iterator[tuple[str, dict, list[Problem]]]:
-    """Each entry of a use: its key, the entry, and all its problems."""
+    """Each entry of a use: its key, the entry, and all its problems, under ids that no other question has."""
     yield from _entries(use, f"problems.{use}", getattr(problems, use))
 
 
 def _entries(use: str, name: str, given: tuple[dict, ...]) -> Iterator[tuple[str, dict, list[Problem]]]:
+    taken: dict[str, str] = {}  # id -> the question that has it
     for index, entry in enumerate(given):
         key = f"{name}[{index}]"
-        yield key, entry, _source(use, key, entry)
+        yield key, entry, _named(key, *_source(use, key, entry), taken)
 
 
-def _source(use: str, key: str, entry: dict) -> list[Problem]:
+def _named(key: str, found: list[Problem], whole: list[Problem], taken: dict[str, str]) -> list[Problem]:
+    """The problems of an entry; where an entry before has their ids on other questions, all get `@2`, or `@3`, ...
+
+    Published sets count their rows, so two files of one set count alike. The whole files are compared, so that an id
+    does not depend on which problems are drawn.
+    """
+    texts: dict[str, str] = {}
+    for problem in (*whole, *found):
+        text = text_key(problem.question)
+        if texts.setdefault(problem.id, text) != text:
+            raise ParamsError(f"{key}: id {problem.id} stands on two different questions; ids in a file must differ")
+    for number in count(1):
+        names = {marked(name, number): text for name, text in texts.items()}
+        if all(taken.get(name, text) == text for name, text in names.items()):
+            break
+    taken.update(names)
+    return [replace(problem, id=marked(problem.id, number)) for problem in found]
+
+
+def _source(use: str, key: str, entry: dict) -> tuple[list[Problem], list[Problem]]:
+    """The problems of an entry, and those of its whole file."""
     source = entry.get("source")
     if source in BUILTIN:
         check_keys(key, entry, {"n": int, "seed": int}, {"variant": str})
@@ -112,16 +135,17 @@ def _source(use: str, key: str, entry: dict) -> list[Problem]:
         made = builtin.problems(source, use, entry["n"], entry["seed"], entry.get("variant", "plain"))
         # The parts are disjoint by construction; this says so where the problems are made.
         assert all(builtin.part(problem.question) in builtin.PARTS[use] for problem in made)
-        return made
+        return made, made
     if source == "jsonl":
         check_keys(key, entry, {"path": str}, {"n": int, "seed": int})
-        return jsonl.read(Path(entry["path"]), entry.get("n"), entry.get("seed", 0))
+        whole = jsonl.read(Path(entry["path"]))
+        return drawn(whole, entry.get("n"), entry.get("seed", 0)), whole
     if source in PUBLISHED:
         return _published(use, key, entry)
     raise ParamsError(f"{key}.source is {source!r}; it takes {', '.join((*BUILTIN, *PUBLISHED, 'jsonl'))}")
 
 
-def _published(use: str, key: str, entry: dict) -> list[Problem]:
+def _published(use: str, key: str, entry: dict) -> tuple[list[Problem], list[Problem]]:
     """Read, then cut to a fold, then drawn, then multiplied: each of the draws is by the entry's seed."""
     module, choices = PUBLISHED[entry["source"]]
     needed = {"split": str} if "split" in choices else {}
@@ -147,7 +171,7 @@ def _published(use: str, key: str, entry: dict) -> list[Problem]:
         found = folded(whole, entry["folds"], entry["fold"], held, seed, entry.get("by", "words"))
     found = drawn(found, entry.get("n"), seed)
     more = [other for one in found for other in redrawn(one, entry.get("redraws", 0), seed)]
-    return found + [other for other in more if words(other) not in taken]
+    return found + [other for other in more if words(other) not in taken], whole
 
 
 def _check_fold(key: str, entry: dict) -> None:

@@ -39,7 +39,7 @@ from stages.chain import Chain, Step
 from stages.chatlog import LogError, Turn, turns_of
 from stages.keys import held
 from stages.params import AgentParams, Params, ParamsError
-from stages.problems import jsonl, logic_programs, model_solutions
+from stages.problems import golds, jsonl, logic_programs, model_solutions
 from stages.problems.answers import canonical_number, equal
 from stages.problems.model_solutions import rounds_to
 from stages.problems.problem import Problem, text_key
@@ -109,6 +109,7 @@ def load(params: Params, problems: list[Problem]) -> list[Chain]:
             sample = taken[problem.id, chain.teacher]
             taken[problem.id, chain.teacher] += 1
             chains.append(replace(chain, sample=sample, prompt=prompt_messages(problem, params.agent.examples)))
+    golds.refuse("generate.chains", [problem for problem in known.by_text.values() if problem.source == "messages"])
     used = {chain.problem_id for chain in chains}
     sure = {problem.id for problem in confirmed([one for one in known.by_text.values() if one.id in used])}
     kept = [chain for chain in chains if chain.problem_id in sure]

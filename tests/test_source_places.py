@@ -10,6 +10,7 @@ from test_published import GOLDS, KEYS, PARTS, ROWS, SOLUTIONS, use_of
 
 from stages.params import InputError, ParamsError
 from stages.problems import sources
+from stages.problems.golds import reads
 from stages.problems.reference import doubt
 
 CLIPS = {"question": "A box has 48 clips. How many have 3?", "answer": "<<48*3=144>>144 clips.\n#### 144"}
@@ -140,10 +141,16 @@ def test_a_row_comes_back_from_our_own_form(tmp_path, source):
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_fifty_problems_of_each_set_validate_and_come_back(tmp_path, entry, name, checked):
-    """`checked`: how many of the fifty have a solution, each of which gives gold, here and when it comes back."""
-    made = use_of({**entry, "path": str(shared(name)), "n": 50, "seed": 1})
+    """`checked`: how many of the fifty have a solution, each of which gives gold, here and when it comes back.
+
+    Two of ASDiv's fifty have no answer that is read (6:7, two ages), which a file of one's own may not hold.
+    """
+    drawn = use_of({**entry, "path": str(shared(name)), "n": 50, "seed": 1})
+    made = [one for one in drawn if reads(one.gold, one.task)]
     back = again(tmp_path, made)
-    assert len(made) == 50 and list(map(kept, back)) == list(map(kept, made))
+    assert (len(drawn), len(made)) == (50, 48 if checked == 39 else 50) and list(map(kept, back)) == list(
+        map(kept, made)
+    )
     solved = [(one, other) for one, other in zip(made, back, strict=True) if one.solution]
     assert [doubt(one) for pair in solved for one in pair] == [""] * 2 * len(solved)
     assert len(solved) == checked

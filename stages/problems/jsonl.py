@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stages.chain import Call
 from stages.params import InputError
+from stages.problems import golds
 from stages.problems.problem import TASKS, Problem, drawn
 from stages.schema import json_row
 from stages.tools import DEFAULT_TOOLKIT, TOOLKITS
@@ -28,7 +29,8 @@ class JsonlError(InputError):
 def read(path: Path, n: int | None = None, seed: int = 0) -> list[Problem]:
     """The file's problems, or `n` of them drawn with `seed`, in the file's order.
 
-    `solution` is a list of calls in their text form; a missing `id` is the line's number.
+    `solution` is a list of calls in their text form; a missing `id` is the line's number. An answer may be written as
+    `... #### 7`, `fourteen` or `Yes`; whether it is read at all `sources.load` asks.
 
     Raises:
         JsonlError: the file cannot be read, a row is no object, lacks a key, or holds what cannot be used.
@@ -100,7 +102,7 @@ def problem(path: Path, number: int, where: str, row: dict) -> Problem:
         toolkit=toolkit,
         source="jsonl",
         question=question,
-        gold=row["answer"].strip(),
+        gold=golds.stated(row["answer"].strip(), row["task"]),
         solution=_solution(where, row.get("solution", []), toolkit),
     )
 

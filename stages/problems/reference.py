@@ -9,20 +9,27 @@ comparable with published ones. A problem of a source that gives no solution is 
 from __future__ import annotations
 
 from stages.chain import Chain
+from stages.problems.golds import reads
 from stages.problems.problem import Problem
 from stages.tools import TOOLKITS
 from stages.tools.run import run_call
 from stages.tools.tool import ToolError
 from stages.verdict import verdict
 
+UNREAD = "the answer is not surely read"
+
 
 def doubt(problem: Problem) -> str:
-    """Why gold is not confirmed by the source's own solution; "" where it is, and where there is none to run.
+    """Why gold is not confirmed by the source's own solution, or not read; "" where it is, and where none is to run.
 
     A solution must give gold exactly, whatever `verify.tolerance` allows a model.
     """
-    if problem.doubt or not problem.solution:
+    if problem.doubt:
         return problem.doubt
+    if not reads(problem.gold, problem.task):
+        return UNREAD
+    if not problem.solution:
+        return ""
     try:
         chain = solved(problem)
     except ToolError as error:

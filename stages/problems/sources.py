@@ -18,6 +18,7 @@ from stages.problems import (
     asdiv,
     builtin,
     folio,
+    golds,
     gsm8k,
     gsm_hard,
     jsonl,
@@ -61,6 +62,7 @@ def load(use: str, problems: ProblemsParams) -> list[Problem]:
     Raises:
         ParamsError: an entry names no source, or a key that its source does not take.
         JsonlError: a problem file or one of its rows cannot be used.
+        InputError: answers of a file of one's own are not read by the grader.
     """
     return _once(entries(use, problems), READERS[use])
 
@@ -86,11 +88,16 @@ def load_base(base: BaseParams) -> list[Problem]:
 
 def _once(found: Iterator[tuple[str, dict, list[Problem]]], readers: tuple[str, ...]) -> list[Problem]:
     seen: dict[str, Problem] = {}
+    own: dict[str, list[Problem]] = {}
     for key, entry, problems in found:
         if "path" in entry:
             say_unwatched(f"{key}.path", Path(entry["path"]), readers)
+        if entry["source"] == "jsonl":
+            own[entry["path"]] = own.get(entry["path"], []) + problems
         for problem in problems:
             seen.setdefault(text_key(problem.question), problem)
+    hint = "" if readers == READERS["base"] else "; `python -m stages.problems.validate` lists them all"
+    golds.refuse(", ".join(own), [problem for problems in own.values() for problem in problems], hint)
     return list(seen.values())
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
+from itertools import chain
 
 from stages import params
 from stages.params import ProblemsParams
@@ -26,16 +27,16 @@ def reports(problems: ProblemsParams) -> list[dict]:
             for problem in found:
                 if reason := doubt(problem):
                     reasons[reason].append(problem.id)
-            doubted = sum(map(len, reasons.values()))
-            given = sum(bool(problem.solution or problem.doubt) for problem in found)
+            doubted = {*chain(*reasons.values())}
+            given = {problem.id for problem in found if problem.solution or problem.doubt}
             made.append(
                 {
                     "entry": key,
                     "source": entry["source"],
                     "problems": len(found),
-                    "with_solution": given,
-                    "verified": given - doubted,
-                    "left_out_of_training": doubted if use == "train" else 0,
+                    "with_solution": len(given),
+                    "verified": len(given - doubted),
+                    "left_out_of_training": len(doubted) if use == "train" else 0,
                     "not_verified": dict(sorted(reasons.items(), key=lambda reason: (-len(reason[1]), reason[0]))),
                 }
             )

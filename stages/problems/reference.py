@@ -2,7 +2,8 @@
 
 A problem whose source gives a solution that is not is left out of training (generate asks no teacher about it), as its
 gold, its text or its solution is wrong and nobody knows which. In dev, heldout and ood it stays, so that figures remain
-comparable with published ones. A problem of a source that gives no solution is unchecked, and stays everywhere.
+comparable with published ones. A problem of a source that gives no solution is unchecked, and stays everywhere. A gold
+that the grader does not read is left out likewise; in a file of one's own it is refused (golds.py).
 `python -m stages.problems.validate` lists them all.
 """
 

@@ -5,6 +5,7 @@ letter of an option. What is not surely read (several numbers in a sentence, num
 Only what is in a mathematician's notation, such as `\\sqrt{2}`, goes on to Math-Verify, in the killable worker.
 
 - numbers are equal where they differ by at most the tolerance; without one, `1/3` and `0.3333` differ
+- a decimal of 15 to 17 digits is what a float prints: `0.3333333333333333` is `1/3`, `0.30000000000000004` is `0.3`
 - a unit on one side only is ignored: `18 dollars` is `18`, `50%` is `50`; `18 apples` against `18 pears` is undecided
 - measures on both sides are converted: `36 inches` is `3 feet`, `3 feet` is neither `3 meters` nor `3 hours`
 - `50%` is also `0.5`; `2 hours` against `120` or `3 dozen` against `3` is undecided, as the question decides the unit
@@ -18,8 +19,9 @@ import re
 from dataclasses import replace
 from fractions import Fraction
 
+from stages.numerals import near_fraction
 from stages.problems import notation
-from stages.problems.quantities import MAX_LENGTH, SCALES, UNITS, Quantity, holds_no_number, quantity
+from stages.problems.quantities import ALSO, MAX_LENGTH, SCALES, Quantity, holds_no_number, quantity
 from stages.problems.sets import equal_groups, equal_number, group
 
 _LABELS = {
@@ -75,7 +77,8 @@ def canonical_number(text: str) -> Fraction | None:
     read = quantity(_plain(text))
     if read is None:
         return None
-    return read.value / 100 if read.dimension == "percent" else read.value
+    value = near_fraction(read.value, read.spread) or read.value if read.spread else read.value
+    return value / 100 if read.dimension == "percent" else value
 
 
 def _plain(text: str) -> str:
@@ -128,13 +131,24 @@ def _option(text: str) -> str:
 def _equal_quantities(a: Quantity, b: Quantity, tolerance: Fraction) -> bool | None:
     if a.nouns & b.nouns & set(SCALES):  # both count in dozens
         a, b = replace(a, value=a.face), replace(b, value=b.face)
-    same = _equal_values(a, b, tolerance)
-    if same and a.nouns and b.nouns and not a.nouns & b.nouns and not (a.dimension and b.dimension):
+    same = _equal_values(a, b, max(tolerance, a.spread, b.spread))
+    other_nouns = a.nouns and b.nouns and not a.nouns & b.nouns
+    if same and other_nouns and not (a.dimension and b.dimension):
+        return None
+    if same is False and (_may_convert(a, b) or other_nouns and bool(a.dimension) != bool(b.dimension)):
         return None
     if same is False and (a.face == a.scaled) != (b.face == b.scaled):
         readings = [abs(x - y) <= tolerance for x in (a.face, a.scaled) for y in (b.face, b.scaled)]
         return None if any(readings) else False
     return same
+
+
+def _may_convert(a: Quantity, b: Quantity) -> bool:
+    """Whether units that differ may make other numbers equal: one of no known size, other rates, ounces and cups."""
+    rates = len(a.units) > 1 and len(b.units) > 1 and a.units != b.units
+    lines = {line for unit in a.units for line in ALSO.get(unit, ())} & {b.dimension}
+    lines |= {line for unit in b.units for line in ALSO.get(unit, ())} & {a.dimension}
+    return a.vague() != b.vague() or rates or bool(lines)
 
 
 def _equal_values(a: Quantity, b: Quantity, tolerance: Fraction) -> bool | None:
@@ -148,6 +162,5 @@ def _equal_values(a: Quantity, b: Quantity, tolerance: Fraction) -> bool | None:
         if abs(measure.value / 100 - plain.value) <= tolerance:
             return True
         return (True if abs(measure.value) >= 1 else None) if as_written else False
-    sizes = {size for dimension, size in UNITS.values() if dimension == measure.dimension}
-    converted = any(abs(measure.value * measure.size / size - plain.value) <= tolerance for size in sizes)
+    converted = any(abs(measure.value * measure.size / size - plain.value) <= tolerance for size in measure.sizes())
     return True if as_written else None if converted else False

@@ -11,7 +11,7 @@ import re
 from fractions import Fraction
 
 from stages.chain import Call, number_text
-from stages.numerals import exact
+from stages.numerals import exact, spread
 from stages.problems.linear import Tree, collected
 from stages.tools import TOOLKITS
 from stages.tools.calls import number
@@ -161,6 +161,8 @@ class Work:
         answer = exact(gold)
         if not self.calls:
             raise FormulaError(NOT_READ)
+        if abs(result - answer) <= spread(gold):
+            answer = result
         if result != answer:
             if _rounded(result, gold) != answer:
                 raise FormulaError(NOT_GOLD)

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 from stages.chain import number_text
-from stages.numerals import exact
+from stages.numerals import exact, spread
 from stages.params import ParamsError, brief
 from stages.problems import jsonl
 from stages.problems.jsonl import JsonlError
@@ -85,9 +87,13 @@ def text(where: str, row: dict, key: str, form: str) -> str:
 
 
 def number_gold(where: str, row: dict, key: str, form: str) -> str:
-    """The number under a key as a gold answer, whether it is published as a number or as a text."""
+    """The number under a key as a gold answer, whether it is published as a number or as a text.
+
+    A float that is no fraction of a small denominator stays the decimal it is: what it stands for is nearby.
+    """
     value = row.get(key)
     made = None if isinstance(value, bool) else exact(str(value))
     if made is None:
         raise JsonlError(f"{where}: {key} is {str(value)[:40]!r}, no number; a row has {form}")
-    return number_text(made)
+    decimal = f"{Decimal(str(value)):f}" if "/" not in str(value) else ""
+    return decimal if spread(decimal) and exact(decimal) == made == Fraction(decimal) else number_text(made)

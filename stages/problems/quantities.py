@@ -1,8 +1,8 @@
 """The one number that a text surely states, with its unit; None for everything else, never a guess.
 
-`18`, `$1,234.50`, `12 red apples`, `50%`, `3 1/2 cups`, `1.5 × 10^3`, `x = -3`, `3 dozen eggs` and `5 feet 6 inches`
-are read; several numbers, number words, ranges, times of day, roots and powers are not. Every pattern runs in linear
-time.
+`18`, `$1,234.50`, `12 red apples`, `50%`, `3 1/2 cups`, `1.5 × 10^3`, `x = -3`, `3 dozen eggs`, `5 twelfths`, `2 lakh`
+and `5 feet 6 inches` are read; several numbers, number words, ranges, times of day, roots and powers are not. Every
+pattern runs in linear time.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
+from stages.numerals import PARTS, spread
 from stages.tools.calls import number
 
 MAX_LENGTH = 200  # characters that are read; a longer answer is an essay, not an answer
@@ -19,35 +20,70 @@ MAX_EXPONENT = 64  # of a number in scientific notation
 
 # What one unit is, in the first unit of its line; all exact by definition.
 _MEASURES = {
-    "percent": "% 1, percent 1",
-    "dollars": "dollar 1, $ 1, usd 1, buck 1, cent 1/100, ¢ 1/100",
+    "percent": "% 1, percent 1, pct 1",
+    "dollars": "dollar 1, $ 1, usd 1, buck 1, cent 1/100, ¢ 1/100, penny 1/100, nickel 1/20, dime 1/10",
     "euros": "euro 1, € 1, eur 1",
     "length": "meter 1, metre 1, km 1000, kilometer 1000, kilometre 1000, cm 1/100, centimeter 1/100, "
-    "centimetre 1/100, mm 1/1000, millimeter 1/1000, inch 127/5000, foot 381/1250, ft 381/1250, yard 1143/1250, "
-    "mile 201168/125",
-    "time": "second 1, sec 1, minute 60, min 60, hour 3600, hr 3600, h 3600, day 86400, week 604800",
+    "centimetre 1/100, mm 1/1000, millimeter 1/1000, millimetre 1/1000, dm 1/10, decimeter 1/10, decimetre 1/10, "
+    "inch 127/5000, foot 381/1250, ft 381/1250, yard 1143/1250, yd 1143/1250, mile 201168/125, mi 201168/125, "
+    "furlong 201.168, chain 20.1168, rod 5.0292, fathom 1.8288, hand 0.1016",
+    "length power2": "acre 4046.8564224, hectare 10000",
+    "time": "second 1, sec 1, minute 60, min 60, hour 3600, hr 3600, h 3600, day 86400, week 604800, "
+    "fortnight 1209600, ms 1/1000, millisecond 1/1000",
     "calendar time": "month 1, year 12, yr 12, decade 120, century 1200",
-    "mass": "gram 1, g 1, kg 1000, kilogram 1000, mg 1/1000, milligram 1/1000, pound 45359237/100000, "
-    "lb 45359237/100000, £ 45359237/100000, ounce 45359237/1600000, oz 45359237/1600000",
-    "volume": "liter 1, litre 1, l 1, ml 1/1000, milliliter 1/1000, millilitre 1/1000",
-    "kitchen volume": "cup 1, pint 2, quart 4, gallon 16",
+    "mass": "gram 1, g 1, kg 1000, kilogram 1000, kilo 1000, tonne 1000000, mg 1/1000, milligram 1/1000, "
+    "pound 45359237/100000, lb 45359237/100000, £ 45359237/100000, ounce 45359237/1600000, oz 45359237/1600000, "
+    "stone 317514659/50000, grain 0.06479891, carat 1/5",
+    "volume": "liter 1, litre 1, l 1, ml 1/1000, milliliter 1/1000, millilitre 1/1000, cl 1/100, centiliter 1/100, "
+    "centilitre 1/100, dl 1/10, deciliter 1/10, decilitre 1/10",
+    "kitchen volume": "cup 1, pint 2, quart 4, gallon 16, tablespoon 1/16, tbsp 1/16, teaspoon 1/48, tsp 1/48",
+    "power": "watt 1, kilowatt 1000, kw 1000, megawatt 1000000",
+    "frequency": "hertz 1, hz 1, kilohertz 1000, khz 1000, megahertz 1000000, mhz 1000000, gigahertz 1000000000",
+    "data": "bit 1, byte 8",
 }
 UNITS = {
     unit.split()[0]: (dimension, number(unit.split()[1]))
     for dimension, units in _MEASURES.items()
     for unit in units.split(", ")
 }
-_PLURALS = {"feet": "foot", "inches": "inch", "centuries": "century"}
+# What a unit may be in another line too: an ounce of milk, a cent of a euro.
+ALSO = {
+    **dict.fromkeys(("ounce", "oz"), ("volume", "kitchen volume")),
+    **dict.fromkeys(("cent", "¢", "penny"), ("euros", "mass")),  # the pound is money too
+}
+_PLURALS = {"feet": "foot", "inches": "inch", "centuries": "century", "pennies": "penny", "gross": "gross"}
 _POWERS = {"square": 2, "sq": 2, "cubic": 3}
 _CURRENCIES = {"$", "€", "£"}
-SCALES = {"pair": 2, "pairs": 2, "dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9}
+# What a word right behind a number multiplies it by.
+_TIMES = {"pair": 2, "dozen": 12, "hundred": 100, "thousand": 10**3, "lakh": 10**5, "lac": 10**5, "crore": 10**7}
+_TIMES |= {"million": 10**6, "billion": 10**9, "trillion": 10**12, "mn": 10**6, "bn": 10**9, "tn": 10**12}
+_TIMES |= {f"{word}s": factor for word, factor in _TIMES.items()} | PARTS
+_OTHERWISE = {"gross": 144, "score": 20}  # and where no number stands before it: `the score is 18`, `$500 gross`
+SCALES = _TIMES | _OTHERWISE
 
-_NUMBER_WORDS = set(SCALES) | set(
-    """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
-    eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundreds thousands millions billions dozens
-    half halves third thirds quarter quarters fourth fourths fifth fifths sixth sixths seventh sevenths eighth eighths
-    ninth ninths tenth tenths hundredth hundredths thousandth thousandths trillion pi π inf nan""".split()
+# Units and scales that are in no table, as their size depends on where and when, or is seldom asked for. A number with
+# one of them may be equal to any other. A word that is not here names what is counted, `plums`, and changes no number.
+_VAGUE = set(
+    """ton quintal league cubit ell karat dram scruple hundredweight cwt micron micrometer micrometre nanometer
+    nanometre angstrom parsec lightyear mil nautical knot mph kph kmh kmph mps fps rpm mpg ppm ppb bps dpi permille
+    percentage bushel peck barrel hogshead cord gill cc floz fluid jigger ream quire brace couple trio quartet quintet
+    sextet octet myriad googol zillion milliard billiard quadrillion quintillion sextillion septillion octillion
+    nonillion decillion kharab arab wan farthing shilling guinea pence quid florin paise paisa pfennig kopeck centavo
+    centime celsius fahrenheit kelvin rankine radian gradian steradian arcminute arcsecond joule kilojoule calorie
+    kilocalorie kcal cal btu erg electronvolt therm kwh wh horsepower volt kilovolt millivolt ampere amp milliamp ohm
+    farad coulomb tesla gauss newton kilonewton dyne pascal kilopascal kpa hectopascal millibar mbar atm psi torr mmhg
+    becquerel curie sievert lumen lux candela decibel kilobit kilobyte kib megabit megabyte mib gigabit gigabyte gib
+    terabit terabyte petabyte mol mmol molar semester trimester biennium lustrum microgram mcg microsecond nanosecond
+    microliter microlitre kiloliter kilolitre decagram dag hectogram decameter decametre hectometer hectometre
+    megameter""".split()
 )
+
+_NUMBER_WORDS = set(_TIMES) | set(
+    """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
+    eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety half halves quarter quarters pi π inf
+    nan""".split()
+)
+_ROMAN = re.compile(r"[ivxlcdm]{2,20}+")
 # Words that change or deny the number before them, or turn its direction.
 _CHANGES = set(
     """squared cubed factorial root power minus plus times divided modulo negative and or not is are was were isn't
@@ -57,7 +93,8 @@ _CHANGES = set(
 # Words that stand for a number, or make the one behind them vague.
 _QUANTIFIERS = set(
     """first once twice thrice double triple single couple both no none nothing nobody nil null all each every any some
-    few several many infinity infinite about around approximately roughly nearly almost least most over above between
+    few several many infinity infinite noon midnight naught nought
+    about around approximately roughly nearly almost least most over above between
     more than""".split()
 )
 _IS = {"=", ":", "is", "are", "was", "were", "equals"}
@@ -83,6 +120,8 @@ _REWRITES = [
     (re.compile(r"\\cup(?![a-z])"), "∪"),
 ]
 _REWRITTEN = re.compile(r"[\\$°{]|10")
+_PER_CENT = re.compile(r"(?<=[0-9]) ?per cent(?![a-z])")
+_ROUNDED = re.compile(r"(-?[0-9]{1,30}+\.[0-9]{1,30}+) ± (0\.0{9}[0-9]{1,9}+)")  # as golds of GSM-Hard have it
 
 
 @dataclass(frozen=True)
@@ -90,7 +129,8 @@ class Quantity:
     """`value` in units of `size` times the first unit of `dimension` ("" for a count).
 
     `face` is the number without, `scaled` with a word like `dozen`; `value` is the one of them that is meant.
-    `nouns` are the words of the unit, without plural and fillers.
+    `nouns` are the words of the unit, without plural and fillers; `units` those of them that are units or may be one,
+    of a rate also what it is per. `spread` is how far the value may be from what is written, as floats are rounded.
     """
 
     value: Fraction
@@ -99,6 +139,18 @@ class Quantity:
     dimension: str
     size: Fraction
     nouns: frozenset[str]
+    units: frozenset[str]
+    spread: Fraction = Fraction(0)
+
+    def vague(self) -> frozenset[str]:
+        """The units whose size is not known."""
+        return self.units - UNITS.keys()
+
+    def sizes(self) -> set[Fraction]:
+        """The sizes of all units of this dimension, also of square and cubic ones."""
+        line, _, power = self.dimension.partition(" power")
+        powers = {size ** int(power) for name, size in UNITS.values() if name == line} if power else set()
+        return powers | {size for name, size in UNITS.values() if name == self.dimension}
 
 
 def quantity(text: str) -> Quantity | None:
@@ -106,11 +158,14 @@ def quantity(text: str) -> Quantity | None:
     if len(text) > MAX_LENGTH:
         return None
     text = rewritten(text)
+    if rounded := _ROUNDED.fullmatch(text):
+        return replace(_quantity(list(_TOKEN.finditer(rounded[1]))), spread=number(rounded[2]))
     return _quantity(list(_TOKEN.finditer(text))) or _compound(text)
 
 
 def rewritten(text: str) -> str:
     """The text with its LaTeX numbers written plainly: `\\frac{1}{2}` as 1/2, `1.5 × 10^3` as 1.5e3, no `\\boxed{}`."""
+    text = _PER_CENT.sub(" percent", text)
     if _REWRITTEN.search(text):
         for pattern, replacement in _REWRITES:
             text = pattern.sub(replacement, text)
@@ -127,8 +182,9 @@ def _quantity(tokens: list[re.Match]) -> Quantity | None:
         return None
     face, end = read
     face = value = scaled = -face if negative else face
+    decimal = tokens[first][0].replace(",", "") if end == first + 1 else ""
     after = [token[0] for token in tokens[end : end + 2]]
-    if after[:1] and after[0] in SCALES:
+    if after[:1] and _scales(after[0], face, names):
         value = scaled = face * SCALES[after[0]]
         names.append(after[0])
         end += 1
@@ -142,7 +198,22 @@ def _quantity(tokens: list[re.Match]) -> Quantity | None:
     names += [token[0] for token in tokens[end:] if token.lastgroup == "word"]
     dimension, size = _measure([name for name in names if name not in SCALES])
     nouns = frozenset(_PLURALS.get(name, name.removesuffix("s")) for name in names if name not in _FILLERS)
-    return Quantity(value, face, scaled, dimension, size, nouns)
+    rounding = spread(decimal) * abs(value / face if face else 1)
+    return Quantity(value, face, scaled, dimension, size, nouns, _units(names), rounding)
+
+
+def _scales(word: str, face: Fraction, currency: list[str]) -> bool:
+    """Whether the word behind a number multiplies it: `2 thirds` and `3 gross`, not `2 third graders`, `$3 gross`."""
+    if word in PARTS:
+        return word.endswith("s") == (face != 1)
+    return word in SCALES and not (currency and word in _OTHERWISE)
+
+
+def _units(names: list[str]) -> frozenset[str]:
+    """The words that are units, or may be one: two letters behind a number mostly are."""
+    singular = [_PLURALS.get(name, name.removesuffix("s")) for name in names if name not in _FILLERS]
+    known = {name for name in singular if name in UNITS or {name, f"{name}s"} & _VAGUE}
+    return frozenset(known | {name for name in singular[:1] if len(name) == 2})
 
 
 def _compound(text: str) -> Quantity | None:
@@ -243,10 +314,12 @@ def _measure(names: list[str]) -> tuple[str, Fraction]:
 def holds_no_number(text: str, value: Fraction) -> bool:
     """Whether a text surely does not mean this number: plain words, none of them for a number.
 
-    Nothing is sure about 0 and 1 (`it is free`, `an apple`), nor about a single letter, which may name an option.
+    Nothing is sure about 0 and 1 (`it is free`, `an apple`), about a unit (`a week` is 7 days), nor about a single
+    letter, which may name an option.
     """
     tokens = list(_TOKEN.finditer(text[:MAX_LENGTH]))
     words = {token[0] for token in tokens if token.lastgroup == "word"}
     plain = text.isascii() and all(token.lastgroup == "word" or token[0] in "'?,.:()-" for token in tokens)
-    known = plain and 1 < len(text) <= MAX_LENGTH and not words & (_NUMBER_WORDS | _QUANTIFIERS)
+    known = plain and 1 < len(text) <= MAX_LENGTH and not words & (_NUMBER_WORDS | _QUANTIFIERS | _OTHERWISE.keys())
+    known = known and not any(_units(["", word]) for word in words) and not _ROMAN.fullmatch(text)
     return not text or known and value not in (0, 1)

@@ -56,15 +56,16 @@ SPELLED_NUMBER = re.compile(
 def spread(published: str) -> Fraction:
     """How far the number may be that a published decimal stands for: 0, where it is not what a float prints.
 
-    A float that is rounded has 15 to 17 digits: some steps of the float, and where a digit was cut half a unit of the
-    last. Decimals of fewer digits are what they say, `0.333` is not a third; so is money, which has few places.
+    A float that is rounded has 16 or 17 digits, fewer where the last are 0: some steps of the float, and where 15 are
+    left, as a digit may have been cut, half a unit of the last. Shorter decimals are what they say, `0.333` is not a
+    third; so is money, which has few places.
 
     >>> spread("0.333"), spread("12345678901234.56"), 0 < spread("2333333.6666666665") < Fraction(1, 10**8)
     (Fraction(0, 1), Fraction(0, 1), True)
     """
     match = _LONG.fullmatch(published.strip())
     digits = len((match[1] + match[2]).lstrip("0")) if match else 0
-    if not 15 <= digits <= 17:
+    if not 12 <= digits <= 17:
         return Fraction(0)
     steps = ULPS * Fraction(math.ulp(float(match[0])))
     return steps + Fraction(1, 2 * 10 ** len(match[2])) if digits == 15 else steps

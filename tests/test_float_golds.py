@@ -74,7 +74,8 @@ def test_a_chain_that_divides_exactly_is_correct_on_a_float_gold(tmp_path):
         ("233333.333333333", "700000/3", True),
         ("$1,234,567.666666667", "3703703/3", True),
         ("0.333", "1/3", False),
-        ("0.33333333333", "1/3", False),  # 11 digits are no float
+        ("5.3773173391494", "4931/917", True),  # the float ends in zeros
+        ("0.33333333333333", "1/3", False),  # 14 digits of a float that has 16
         ("0.10000000000000000001", "0.1", False),  # nor are 20
         ("0.1000000000000001", "0.1", False),  # 7 steps of the float away
         ("12345678901234.56", "12345678901234.57", False),  # money of 16 digits

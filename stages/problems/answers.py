@@ -5,7 +5,7 @@ letter of an option. What is not surely read (several numbers in a sentence, num
 Only what is in a mathematician's notation, such as `\\sqrt{2}`, goes on to Math-Verify, in the killable worker.
 
 - numbers are equal where they differ by at most the tolerance; without one, `1/3` and `0.3333` differ
-- a decimal of 15 to 17 digits is what a float prints: `0.3333333333333333` is `1/3`, `0.30000000000000004` is `0.3`
+- a long decimal is what a float prints: `0.3333333333333333` is `1/3`, `0.30000000000000004` is `0.3`
 - a unit on one side only is ignored: `18 dollars` is `18`, `50%` is `50`; `18 apples` against `18 pears` is undecided
 - measures on both sides are converted: `36 inches` is `3 feet`, `3 feet` is neither `3 meters` nor `3 hours`
 - `50%` is also `0.5`; `2 hours` against `120` or `3 dozen` against `3` is undecided, as the question decides the unit

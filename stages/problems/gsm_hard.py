@@ -38,7 +38,7 @@ def read(path: Path | None = None) -> list[Problem]:
 
 def gold_of(target: str) -> str:
     """The exact number that a published target surely is, else the target with what rounding took from it."""
-    if len(target.partition(".")[2]) < LONG or spread(target):
+    if len(target.partition(".")[2]) < LONG or spread(target) > Fraction(ROUNDED_TO):
         return target
     fraction = near_fraction(exact(target), Fraction(ROUNDED_TO))
     return f"{target} ± {ROUNDED_TO}" if fraction is None else number_text(fraction)

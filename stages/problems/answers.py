@@ -23,6 +23,7 @@ from stages.numerals import near_fraction
 from stages.problems import notation
 from stages.problems.quantities import ALSO, MAX_LENGTH, SCALES, Quantity, holds_no_number, quantity
 from stages.problems.sets import equal_groups, equal_number, group
+from stages.problems.stated import stated
 
 _LABELS = {
     "true": "True",
@@ -35,7 +36,7 @@ _LABELS = {
 _CHARACTERS = str.maketrans(
     {"−": "-", "’": "'", "½": " 1/2", "¼": " 1/4", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3", "⅕": " 1/5", "⅛": " 1/8"}
 )
-_LEAD = re.compile(r"^(?:(?:so |therefore,? )?(?:the )?(?:final |correct )?(?:answer|option|choice)(?: is|:)|it is) ")
+_LEAD = re.compile(r"^(?:(?:so |therefore,? )?(?:the )?(?:final |correct )?(?:answer|option|choice)(?: is:?|:)|it is) ")
 _LETTER = re.compile(r"(?:(?:option|choice|answer) )?(?:([a-z])[.):]?|\(([a-z])\)|\[([a-z])\])")
 _OPTION = re.compile(r"(?:\(([a-z])\)|([a-z])[.):]) ")
 
@@ -83,7 +84,7 @@ def canonical_number(text: str) -> Fraction | None:
 
 def _plain(text: str) -> str:
     """Case, spacing, quotes or emphasis around a text and its final period do not make another answer."""
-    text = " ".join(text.translate(_CHARACTERS).casefold().split())
+    text = " ".join(stated(text.translate(_CHARACTERS).casefold()).split())
     return text.strip("*`\"' ").removesuffix(".").rstrip("*`\"' ")
 
 

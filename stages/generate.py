@@ -252,7 +252,8 @@ def main(arguments: Sequence[str] = ()) -> None:
     if left_out:
         reason = "whose own solution does not give gold are left out; `python -m stages.problems.validate` lists them"
         print(f"generate: {left_out} of {len(found)} problems {reason}", file=sys.stderr)
-    others = imported.load(settings, found)
+    elsewhere: dict = {}  # what the metrics say of chains made elsewhere
+    others = imported.load(settings, found, elsewhere)
     close = overlap(found, others, settings)
     if close.out:
         trained = len({problem.id for problem in found} | {chain.problem_id for chain in others})
@@ -291,12 +292,14 @@ def main(arguments: Sequence[str] = ()) -> None:
         models = journal.ledger.totals(keys)
         if run.missing:
             made = {"teacher_calls": teacher.asked, "journal_hits": teacher.hits, "version": ""}
-            write_metrics(METRICS, metrics(problems, run, made, models, left_out, others, base, close))
+            write_metrics(METRICS, metrics(problems, run, made, models, left_out, others, base, close) | elsewhere)
             raise InputError(_unfinished(problems, run, teacher))
         made = journal.finish(keys, _recorded())
-        write_metrics(METRICS, metrics(problems, run, made, models, left_out, others, base, close))
+        write_metrics(METRICS, metrics(problems, run, made, models, left_out, others, base, close) | elsewhere)
         journal.snapshot(CALLS, call_files(problems, run.calls))
     beside = f" and {len(others)} made elsewhere" if others else ""
+    if foreign := elsewhere.get("unknown_tool"):
+        beside += f" ({foreign['chains']} with tools that are not known: {imported.listed(foreign['tools'])})"
     print(f"generate: {len(run.chains)} chains{beside}; {teacher.asked} calls asked now, {teacher.hits} known before")
 
 

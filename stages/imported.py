@@ -12,13 +12,18 @@ may stand `teacher` (who made the chain), `usage` (prompt_tokens and completion_
 chat log, or the messages of a row of data/chains.jsonl. What stands before the first assistant message is replaced by
 our own prompt, so that all chains of a problem share one. Then:
 
-- A turn is a native call (`tool_calls`; several in one message become a step each, text beside them is left out) or,
-  as in our text form, a message that is the call: `Add(a=1, b=2)`.
-- Its result is the next message (`tool` or `user`). It counts as our tool's where it says the same: spaces, `12.0` or
-  `x = 12` or `{"result": 12}` for 12, a float's rounding of 800/3. Any other stays as stated, and as running the call
-  again does not give it, verify finds the chain not reproduced. So it goes with calls of tools that we do not have.
+- A turn is a native call, several in one message become a step each, and text beside them is left out: `tool_calls`,
+  OpenAI's old `function_call`, parts of type tool_use, or the text that a model's template has for it
+  (stages/tools/written.py). Or, as in our text form, it is a message that is the call: `Add(a=1, b=2)`.
+- Its result is the next message (`tool`, `user`, `function`). It counts as our tool's where it says the same
+  (stages/stated.py). Where it is surely another value it stays as stated, and as running the call again does not give
+  it, verify finds the chain not reproduced.
 - `Finish` ends the chain. Where native calls end in a message of plain text, that is the answer: what follows `####`
   or `Answer:` on its last line, else all of it. A chain without an answer has the stop that its length explains.
+- A call of a tool that we do not have keeps the result that it had where it was made, right or wrong: verify leaves
+  the chain undecided (`unknown_tool`).
+- What is not surely wrong never becomes an incorrect chain: a row with a call that is not read, or a result that is
+  neither our tool's nor surely another, is refused by its line and counted by reason, and the others are taken.
 
 `{source: gsm8k_model_solutions, path: ...}`: the file of stages/problems/model_solutions.py.
 `{source: logic_programs, path: ...}`: a file of stages/problems/logic_programs.py; its chains are of the fol toolkit,
@@ -38,24 +43,25 @@ from pathlib import Path
 from stages.chain import Chain, Step
 from stages.chatlog import LogError, Turn, turns_of
 from stages.keys import held
-from stages.params import AgentParams, Params, ParamsError
+from stages.params import AgentParams, InputError, Params, ParamsError, printable
 from stages.problems import golds, jsonl, logic_programs, model_solutions
-from stages.problems.answers import canonical_number, equal
-from stages.problems.model_solutions import rounds_to
+from stages.problems.answers import equal
 from stages.problems.problem import Problem, text_key
 from stages.problems.redraw import marked
 from stages.problems.reference import confirmed
 from stages.problems.sources import check_keys, say_unwatched
 from stages.prompt import prompt_messages
 from stages.provider import MOST_TOKENS
+from stages.schema import json_row
+from stages.stated import agrees
 from stages.tools import TOOLKITS
-from stages.tools.calls import number
 from stages.tools.run import run_call
 from stages.tools.tool import Tool
 
 SOURCES = ("messages", "gsm8k_model_solutions", "logic_programs")
 UNNAMED = "imported"  # the teacher of a chain that names none
 NOTHING = "(empty)"  # the result of a tool that said nothing
+LISTED = 5  # refused rows, or tools that are not known, that are named one by one
 
 
 class Known:
@@ -75,7 +81,8 @@ class Known:
         if stated.task != first.task or equal(stated.gold, first.gold, first.task) is False:
             raise LogError(
                 f"{where}: the answer is {stated.gold[:60]!r} ({stated.task}), but {first.id} asks the same and has "
-                f"{first.gold[:60]!r} ({first.task}); correct one of them"
+                f"{first.gold[:60]!r} ({first.task}); correct one of them",
+                "other_answer",
             )
         return first
 
@@ -87,36 +94,64 @@ class Known:
                 self.texts[name], self.files[name] = text_key(stated.question), path
                 return replace(stated, id=name)
             if self.files.get(name) == path:
-                raise LogError(f"{where}: id {name} is that of another question; write another id")
+                raise LogError(f"{where}: id {name} is that of another question; write another id", "other_id")
 
 
-def load(params: Params, problems: list[Problem]) -> list[Chain]:
+def load(params: Params, problems: list[Problem], counts: dict | None = None) -> list[Chain]:
     """The chains of all entries, in their order; `problems` are all of problems.train, doubted ones among them.
 
     A chain on a question that is among them belongs to that problem. Left out are chains on a problem whose gold its
-    own source does not confirm, as no teacher is asked about it.
+    own source does not confirm, as no teacher is asked about it. `counts` is told what metrics/generate.json says of
+    them: `refused_rows` by reason, and `unknown_tool`, the chains with tools that we do not have, and which.
 
     Raises:
-        InputError: an entry, a file or a row cannot be used.
+        InputError: an entry or a file cannot be used, or no row of a file.
     """
     known = Known(problems)
     taken: Counter[tuple[str, str]] = Counter()
     own = params.generate.teacher.model, params.generate.samples  # the samples before an import are the teacher's own
     taken.update({(problem.id, own[0]): own[1] for problem in problems})
-    chains = []
+    chains, refused = [], Counter()
     for index, entry in enumerate(params.generate.chains):
-        for problem, chain in _entry(f"generate.chains[{index}]", entry, known, params):
+        for problem, chain in _entry(f"generate.chains[{index}]", entry, known, params, refused):
             sample = taken[problem.id, chain.teacher]
             taken[problem.id, chain.teacher] += 1
             chains.append(replace(chain, sample=sample, prompt=prompt_messages(problem, params.agent.examples)))
-    golds.refuse("generate.chains", [problem for problem in known.by_text.values() if problem.source == "messages"])
     used = {chain.problem_id for chain in chains}
     sure = {problem.id for problem in confirmed([one for one in known.by_text.values() if one.id in used])}
     kept = [chain for chain in chains if chain.problem_id in sure]
     if len(kept) < len(chains):
         reason = "are left out, as their problem's own solution does not give gold"
         print(f"generate: {len(chains) - len(kept)} of {len(chains)} chains made elsewhere {reason}", file=sys.stderr)
+    foreign = {chain.chain_id: names for chain in kept if (names := unknown_tools(chain))}
+    said = {}
+    if refused:
+        said["refused_rows"] = dict(sorted(refused.items()))
+    if foreign:
+        tools = dict(Counter(name for names in foreign.values() for name in names).most_common())
+        said["unknown_tool"] = {"chains": len(foreign), "tools": tools}
+        print(
+            f"generate: {len(foreign)} of {len(kept)} chains made elsewhere call tools that stepcall does not have: "
+            f"{listed(tools)}; verify leaves them undecided (unknown_tool), and no pair is made of them",
+            file=sys.stderr,
+        )
+    if counts is not None:
+        counts.update(said)
     return kept
+
+
+def unknown_tools(chain: Chain) -> list[str]:
+    """The names, in order, of the tools that we do not have and that answered in a chain where it was made."""
+    steps = [step for step in chain.steps if step.failure == "unknown_tool"]
+    tools = TOOLKITS[chain.toolkit].tools
+    steps = [step for step in steps if run_call(step.text, tools, None).error != step.error]
+    return sorted({printable(step.text.partition("(")[0].strip().strip('"'))[:60] for step in steps})
+
+
+def listed(tools: Iterable[str]) -> str:
+    """The first names, and how many more there are."""
+    names = list(tools)
+    return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
 
 
 def in_order(problems: list[Problem], own: Iterable[Chain], imported: Iterable[Chain]) -> list[Chain]:
@@ -128,7 +163,9 @@ def in_order(problems: list[Problem], own: Iterable[Chain], imported: Iterable[C
     return sorted(chains, key=lambda chain: places[chain.problem_id])
 
 
-def _entry(key: str, entry: dict, known: Known, params: Params) -> Iterator[tuple[Problem, Chain]]:
+def _entry(
+    key: str, entry: dict, known: Known, params: Params, refused: Counter[str]
+) -> Iterator[tuple[Problem, Chain]]:
     """Each chain of an entry, without prompt and sample number, with its problem."""
     if entry.get("source") not in SOURCES:
         raise ParamsError(f"params.yaml: {key}.source is {entry.get('source')!r}; it takes {', '.join(SOURCES)}")
@@ -145,14 +182,45 @@ def _entry(key: str, entry: dict, known: Known, params: Params) -> Iterator[tupl
             problem = logic_programs.posed(known.problem(f"{path}: {program.problem.id}", program.problem, path))
             yield problem, logic_programs.chain(problem, program.text, program.model)
         return
-    for line, (where, row) in jsonl.rows(path).items():
-        if not isinstance(row.get("problem"), dict) or not isinstance(row.get("messages"), list):
-            raise LogError(f"{where}: a row has problem (an object) and messages (a list)")
-        if name := held(json.dumps(row, ensure_ascii=False)):
-            raise LogError(f"{where}: it holds the value of ${name}; take it out")
-        stated = replace(jsonl.problem(path, line, where, row["problem"]), source="messages")
-        problem = known.problem(where, stated, path)
-        yield problem, _chain(where, row, problem, params.agent)
+    taken, lines = 0, []
+    for line, text in enumerate(jsonl.file_text(path).split("\n"), 1):
+        if not text.strip():
+            continue
+        try:
+            made = _row(path, line, text, known, params.agent)
+        except InputError as error:
+            lines.append(str(error))
+            refused[getattr(error, "reason", "bad_problem")] += 1
+            continue
+        taken += 1
+        yield made
+    if lines and not taken:
+        others = f"; none of its {len(lines)} rows can be taken" if len(lines) > 1 else ""
+        raise LogError(lines[0] + others)
+    for said in lines[:LISTED]:
+        print(f"generate: {printable(said)}", file=sys.stderr)
+    if lines:
+        said = f"{path}: {len(lines)} of {len(lines) + taken} rows are refused"
+        print(f"generate: {said}; metrics/generate.json counts them by reason, the others are taken", file=sys.stderr)
+
+
+def _row(path: Path, line: int, text: str, known: Known, agent: AgentParams) -> tuple[Problem, Chain]:
+    """The chain of a line, with its problem; a line that is refused leaves nothing behind in `known`."""
+    where = f"{path} line {line}"
+    try:
+        row = json_row(text)
+    except (ValueError, RecursionError) as error:
+        raise LogError(f"{where}: no JSON object: {' '.join(str(error).split())[:120]}", "no_json") from None
+    if not isinstance(row.get("problem"), dict) or not isinstance(row.get("messages"), list):
+        raise LogError(f"{where}: a row has problem (an object) and messages (a list)")
+    if name := held(json.dumps(row, ensure_ascii=False)):
+        raise LogError(f"{where}: it holds the value of ${name}; take it out", "holds_a_key")
+    stated = replace(jsonl.problem(path, line, where, row["problem"]), source="messages")
+    if not golds.reads(stated.gold, stated.task):
+        said = f"the answer {stated.gold[:40]!r} is not surely read, so nothing could be judged by it"
+        raise LogError(f"{where}: {said}; write {golds.FORMS}", "gold_not_read")
+    chain = _chain(where, row, known.by_text.get(text_key(stated.question), stated), agent)
+    return known.problem(where, stated, path), chain
 
 
 def _chain(where: str, row: dict, problem: Problem, agent: AgentParams) -> Chain:
@@ -171,7 +239,7 @@ def _chain(where: str, row: dict, problem: Problem, agent: AgentParams) -> Chain
     turns = turns_of(where, row["messages"], toolkit.tools)
     if not turns:
         raise LogError(f"{where}: messages holds no turn of an assistant")
-    steps = _steps(turns, toolkit.tools, toolkit.open(problem.question))
+    steps = _steps(where, turns, toolkit.tools, toolkit.open(problem.question))
     finished = not steps[-1].error and steps[-1].call.tool == "Finish"
     return problem.chain(
         teacher=teacher,
@@ -186,41 +254,41 @@ def _chain(where: str, row: dict, problem: Problem, agent: AgentParams) -> Chain
     )
 
 
-def _steps(turns: list[Turn], tools: dict[str, Tool], state: object) -> list[Step]:
-    """The turns run, up to `Finish`; a result that the log states otherwise stays as it is stated."""
+def _steps(where: str, turns: list[Turn], tools: dict[str, Tool], state: object) -> list[Step]:
+    """The turns run, up to `Finish`; a result that the log surely states otherwise stays as it is stated.
+
+    Raises:
+        LogError: a turn is no call that is read, or its result is not compared: what it says might be right.
+    """
     steps = []
-    for turn in turns:
+    for place, turn in enumerate(turns, 1):
+        at = f"{where}: turn {place}"
         step = run_call(turn.text, tools, state)
         if not step.error and step.call.tool == "Finish":
             return [*steps, step]
-        if turn.stated is not None and not _same(turn.stated, step.error or step.result):
-            stated = turn.stated if turn.stated.strip() else NOTHING
-            step = replace(step, error=stated) if step.error else replace(step, result=stated)
+        stated = turn.stated if turn.stated is None or turn.stated.strip() else NOTHING
+        if step.failure == "unknown_tool" or turn.tool and turn.tool not in tools:
+            if stated is None or stated.split() != step.error.split():  # else it is a chain of ours
+                step = replace(step, error=stated or NOTHING, failure="unknown_tool")
+        elif stated is None:
+            if step.error and (turn.tool or not steps):
+                raise LogError(f"{at} is no call of ours: {_brief(turn.text)}", "call_not_read")
+        else:
+            if step.failure == "malformed_call" and not turn.tool and not stated.startswith("Error: "):
+                raise LogError(f"{at} is not read as a call: {_brief(turn.text)}", "call_not_read")
+            same = agrees(stated, step)
+            if same is None:
+                ours = f"gives {_brief(step.result)}" if step.result else "refuses the call"
+                said = f"{_brief(turn.text)} has the result {_brief(stated)} and our tool {ours}"
+                raise LogError(f"{at}: {said}; neither the same nor surely another", "result_not_compared")
+            if not same:
+                step = replace(step, result=stated)
         steps.append(step)
     return steps
 
 
-def _same(stated: str, ours: str) -> bool:
-    """Whether a stated result says what our tool says: the same words, or the same number."""
-    texts = {stated, _only_value(stated)}
-    if any(text.split() == ours.split() for text in texts):
-        return True
-    try:
-        exact = number(ours)
-    except ValueError:
-        return False
-    numbers = [canonical_number(text) for text in texts]
-    return any(value is not None and rounds_to(exact, value) for value in numbers)
-
-
-def _only_value(stated: str) -> str:
-    """`12` of `{"result": 12}`; the text itself where it is no object of one plain value."""
-    try:
-        row = json.loads(stated, parse_int=str, parse_float=str)
-    except (ValueError, RecursionError):
-        return stated
-    values = list(row.values()) if isinstance(row, dict) else []
-    return values[0] if len(values) == 1 and isinstance(values[0], str) else stated
+def _brief(text: str) -> str:
+    return repr(text[:40])
 
 
 def _limit(steps: list[Step], agent: AgentParams) -> str:

@@ -43,8 +43,9 @@ def verdict(chain: Chain, tolerance: float, agrees: bool = True) -> dict:
         "numbers_grounded": state is not None or numbers_grounded(chain.question, made),
         "question_numbers_used": state is not None or question_numbers_used(chain.question, made),
     }
-    failure = _failure(chain, checks, right)
-    word = {"": "correct", "undecided": "undecided"}.get(failure, "incorrect")
+    foreign = _foreign(chain, replayed)
+    failure = "unknown_tool" if foreign else _failure(chain, checks, right)
+    word = "undecided" if foreign else {"": "correct", "undecided": "undecided"}.get(failure, "incorrect")
     row = {"chain_id": chain.chain_id, "problem_id": chain.problem_id, "verdict": word, "failure": failure}
     return {**row, **checks, "perturbation": ""}
 
@@ -71,6 +72,15 @@ def _reproduced(chain: Chain, replayed: list[Step]) -> bool:
     if chain.stop != "finish":
         return same and not answers and not chain.answer
     return same and answers == [chain.answer] and not replayed[-1].error and replayed[-1].call.tool == "Finish"
+
+
+def _foreign(chain: Chain, replayed: list[Step]) -> bool:
+    """Whether a tool that we do not have answered in the chain, where it was made: nobody here can say if it was right.
+
+    A model that calls such a tool in a chain of ours reads our error, which running the call again gives.
+    """
+    pairs = zip(chain.steps, replayed, strict=False)
+    return any(step.failure == "unknown_tool" and step.error != again.error for step, again in pairs)
 
 
 def _grounded(chain: Chain, worked: list[Step], state: object, tolerance: Fraction) -> bool:

@@ -18,6 +18,8 @@ from stages.params import InputError
 from stages.problems import builtin
 from stages.problems.reference import solved
 from stages.prompt import prompt_messages
+from stages.tools import TOOLKITS
+from stages.tools.run import run_call
 
 
 @pytest.fixture
@@ -83,13 +85,13 @@ def test_the_rounding_of_a_float_is_our_tools(folder):
     assert folder.verdicts({"problem": problem, "messages": messages}) == [("correct", "")]
 
 
-@pytest.mark.parametrize("said", ["9", "8 or 9", "", "done", '{"a": 8, "b": 9}', "Error: out of memory", "-8", "8.01"])
+@pytest.mark.parametrize("said", ["9", "-8", "8.01", "4 * 2 = 9", '{"status": "ok", "result": 9}', "9 plums"])
 def test_any_other_result_stays_as_stated_and_is_not_reproduced(folder, said):
     messages = native(
         ("Multiply", {"a": 4, "b": 2}, said), ("Add", {"a": 3, "b": 8}, "11"), ("Finish", {"answer": 11}, None)
     )
     (chain,) = folder.chains({"problem": PROBLEM, "messages": messages})
-    assert chain.steps[0].result == (said or "(empty)") and chain.answer == "11"
+    assert chain.steps[0].result == said and chain.answer == "11"
     assert folder.verdicts({"problem": PROBLEM, "messages": messages}) == [("incorrect", "ungrounded")]
 
 
@@ -102,15 +104,19 @@ def test_calls_of_tools_that_we_do_not_have_are_failed_steps(folder):
         ("", ""),
     ]
     assert chain.answer == "11"
-    assert folder.verdicts({"problem": PROBLEM, "messages": messages}) == [("incorrect", "ungrounded")]
+    assert folder.verdicts({"problem": PROBLEM, "messages": messages}) == [("undecided", "unknown_tool")]
 
 
-def test_a_refusal_in_our_own_words_is_reproduced(folder):
-    first = folder.chains({"problem": PROBLEM, "messages": written("Divide(a=1, b=0)")})[0].steps[0]
-    turns = ("Divide(a=1, b=0)", first.error, "Calculate(expression='3+4*2')", "11", "Finish(answer=11)")
+def refusal(text: str) -> str:
+    return run_call(text, TOOLKITS["arithmetic"].tools, None).error
+
+
+@pytest.mark.parametrize("said", [refusal("Divide(a=1, b=0)"), "ZeroDivisionError", '{"error": "division by zero"}'])
+def test_a_refusal_is_reproduced_in_whatever_words_it_stands(folder, said):
+    turns = ("Divide(a=1, b=0)", said, "Calculate(expression='3+4*2')", "11", "Finish(answer=11)")
+    (chain,) = folder.chains({"problem": PROBLEM, "messages": written(*turns)})
+    assert chain.steps[0].error == refusal("Divide(a=1, b=0)")
     assert folder.verdicts({"problem": PROBLEM, "messages": written(*turns)}) == [("correct", "")]
-    turns = ("Divide(a=1, b=0)", "ZeroDivisionError", *turns[2:])
-    assert folder.verdicts({"problem": PROBLEM, "messages": written(*turns)}) == [("incorrect", "ungrounded")]
 
 
 def test_parallel_calls_become_steps_with_the_results_of_their_ids(folder):
@@ -179,8 +185,7 @@ def test_a_chain_without_an_answer_says_how_it_ended(folder):
         (3, "What?", "max_errors"),
         (14, "Add(a=1, b=2)", "max_steps"),
     ):
-        error = folder.chains({"problem": PROBLEM, "messages": written("What?")})[0].steps[0].error
-        said = error if turn == "What?" else "3"
+        said = refusal("What?") if turn == "What?" else "3"
         (chain,) = folder.chains({"problem": PROBLEM, "messages": written(*[turn, said] * count)})
         assert (chain.stop, chain.answer, len(chain.steps)) == (stop, "", count)
         assert verify.verdicts([chain.row()], 0.0)[0]["reproduced"]
@@ -189,6 +194,8 @@ def test_a_chain_without_an_answer_says_how_it_ended(folder):
 TEXTS = st.one_of(
     st.sampled_from(
         ["Add(a=1, b=2)", "3", "Finish(answer=11)", "", "{}", '{"a": 1, "b": 2}', '{"result": 3}', "\ud800"]
+        + ['<tool_call>{"name": "Add", "arguments": {"a": 1, "b": 2}}', "Well</think>Add(a=1, b=2)", "<tool_call>[]"]
+        + ["<tool_response>3</tool_response>", "[TOOL_CALLS]Add[ARGS]", "Price(item='pen')"]
     ),
     st.text(max_size=20),
 )
@@ -201,12 +208,17 @@ FUNCTIONS = st.fixed_dictionaries({"name": st.one_of(st.just("Add"), TEXTS), "ar
 CALLS = st.fixed_dictionaries(
     {}, optional={"id": st.one_of(TEXTS, ANYTHING), "function": st.one_of(FUNCTIONS, ANYTHING)}
 )
+PARTS = st.fixed_dictionaries(
+    {"type": st.one_of(st.sampled_from(["text", "thinking", "tool_use", "tool_result"]), ANYTHING)},
+    optional={name: st.one_of(TEXTS, ANYTHING) for name in ("text", "id", "name", "input", "tool_use_id", "content")},
+)
 MESSAGES = st.fixed_dictionaries(
     {"role": st.one_of(st.sampled_from(["user", "assistant", "tool"]), ANYTHING)},
     optional={
-        "content": st.one_of(TEXTS, ANYTHING),
+        "content": st.one_of(TEXTS, st.lists(PARTS, max_size=2), ANYTHING),
         "tool_call_id": st.one_of(TEXTS, ANYTHING),
         "tool_calls": st.one_of(st.lists(CALLS, max_size=3), ANYTHING),
+        "function_call": st.one_of(st.none(), FUNCTIONS, ANYTHING),
     },
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -103,7 +104,10 @@ def test_samples_are_0_only_where_chains_are_given(folder):
         ({"problem": PROBLEM, "messages": RIGHT[:2]}, "no turn of an assistant"),
         ({"problem": PROBLEM, "messages": ["text"]}, "message 1 is no object"),
         ({"problem": PROBLEM, "messages": [{"role": "assistant", "content": 5}]}, "message 1: content is int"),
-        ({"problem": PROBLEM, "messages": [{"role": "assistant", "function_call": {}}]}, "old function_call; rewrite"),
+        (
+            {"problem": PROBLEM, "messages": [{"role": "assistant", "function_call": {"name": 1}}]},
+            "a call is no object",
+        ),
         ({"problem": PROBLEM, "messages": [{"role": "assistant", "tool_calls": "x"}]}, "tool_calls is no list"),
         ({"problem": PROBLEM, "messages": [{"role": "assistant", "tool_calls": [{}]}]}, "a call is no object"),
         ({"problem": PROBLEM, "messages": native(("Add", "{}", None), ("Add", "{}", "3"))}, "no result of call 1"),
@@ -121,10 +125,22 @@ def test_samples_are_0_only_where_chains_are_given(folder):
         ({"problem": PROBLEM, "messages": [*RIGHT, {"role": "user", "content": "sk-secret-1234"}]}, r"\$MY_API_KEY"),
     ],
 )
-def test_a_bad_row_is_named_by_file_and_line(folder, monkeypatch, row, message):
+def test_a_bad_row_is_named_by_file_and_line_and_the_others_are_taken(folder, monkeypatch, capsys, row, message):
     monkeypatch.setenv("MY_API_KEY", "sk-secret-1234")
-    with pytest.raises(InputError, match=rf"^mine\.jsonl line 3: .*{message}"):
-        folder.chains({"problem": {**PROBLEM, "id": "first"}, "messages": RIGHT}, "", row)
+    good = {"problem": {**PROBLEM, "id": "first"}, "messages": RIGHT}
+    made = folder.chains(good, "", row, good)
+    assert [chain.problem_id for chain in made] == ["mine/first", "mine/first"]
+    said = capsys.readouterr().err
+    assert re.search(rf"^generate: mine\.jsonl line 3: .*{message}", said) and "sk-secret" not in said
+    assert "mine.jsonl: 1 of 3 rows are refused" in said
+
+
+@pytest.mark.parametrize(
+    ("rows", "end"), [(["{"], ""), (["{", {"messages": RIGHT}], "; none of its 2 rows can be taken")]
+)
+def test_a_file_of_which_no_row_can_be_taken_is_an_error(folder, rows, end):
+    with pytest.raises(InputError, match=r"^mine\.jsonl line 1: no JSON object: [^;]*" + end + "$"):
+        folder.chains(*rows)
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,7 @@ async def make_chains(problems: list[Problem], settings: Params, teacher: Teache
         InputError: the run cannot go on (no key, no such model, a full disk); calls in flight were waited for and kept.
     """
     run, form = Run(), settings.generate.teacher.wire
+    listening = wire.Listening(teacher.model, form)
     places = [(place, sample) for sample in range(settings.generate.samples) for place in range(len(problems))]
     waiting = iter(places)
     limits = settings.runtime.teacher
@@ -76,7 +77,7 @@ async def make_chains(problems: list[Problem], settings: Params, teacher: Teache
             keys: list[str] = []
             until = asyncio.get_running_loop().time() + limits.chain_timeout_s
             tools = wire.offered(problems[place].toolkit, form)
-            ask = partial(teacher.ask, used=keys, tools=tools, until=until)
+            ask = listening.to(partial(teacher.ask, used=keys, tools=tools, until=until), problems[place].toolkit)
             try:
                 chain = await solve(problems[place], sample, ask, settings.agent, teacher.model, form)
                 run.chains[place, sample], run.calls[place, sample] = chain, keys

@@ -5,26 +5,29 @@ chain keeps each turn in the text form, so that nothing after generate knows whi
 a turn run, the first. What a model or a server writes is sent back only in a shape that no next request fails for:
 ids, names and arguments that a provider would refuse are replaced, as a refused request would count as its failure.
 
-The thoughts of a reasoning model beside a call (`reasoning_content`, `thinking_blocks`) are not kept and not sent back.
+The thoughts of a reasoning model (`reasoning_content`, `thinking_blocks`, or the text up to `</think>`) are not kept in
+the chain and not sent back; those in the text stand in the journal, which has it as it came.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from fractions import Fraction
 from functools import cache
 
 from stages.chain import Call, Message, Step, Value, number_text, readable, turns
-from stages.params import InputError
+from stages.params import InputError, printable
 from stages.tools import TOOLKITS
 from stages.tools.calls import MAX_LENGTH, CallError, parse
 from stages.tools.json_calls import call_text, parse_json, refuse_constant
 from stages.tools.tool import Tool
+from stages.tools.written import THOUGHTS_END, Unread, after_thoughts, written_calls
 
 NOT_RUN = "Not run: one call a turn, and the first was taken. Make this one again if it is still needed."
 MOST_CALLS = 8  # of one reply that are sent back; what a model adds in a loop would fill every later request
+MOST_AS_TEXT = 5  # turns of a run whose call came as text, before any came as it should; then it is the server
 _ID = re.compile(r"[!-~]{1,4000}")  # litellm puts Gemini's thought signatures, some of 2,000 characters, into ids
 _FUNCTION = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what OpenAI takes back
 
@@ -88,11 +91,83 @@ def _json(value: Value) -> str:
 
 
 def turn_text(text: str, calls: tuple[dict, ...], tools: dict[str, Tool]) -> str:
-    """The turn that a chain keeps: the first call in the text form, or the text of a reply without a call.
+    """The turn that a chain keeps: the first call in the text form, or what a reply without a call says.
 
-    Text beside a call is sent back to the provider and left out of the chain, where a turn is one call.
+    Text beside a call is sent back to the provider and left out of the chain, where a turn is one call. Of a text what
+    follows the model's thoughts, letter by letter; thoughts with nothing behind them leave the mark that ends them, as
+    some providers refuse an empty turn.
     """
-    return call_text(calls[0]["name"], calls[0]["arguments"], tools) if calls else text
+    if calls:
+        return call_text(calls[0]["name"], calls[0]["arguments"], tools)
+    if not any(mark in text for mark in THOUGHTS_END) or _is_call(text, tools):  # a text in a call may hold such a mark
+        return text
+    return after_thoughts(text) or next(mark for mark in THOUGHTS_END if text.rstrip().endswith(mark))
+
+
+def _is_call(text: str, tools: dict[str, Tool]) -> bool:
+    try:
+        parse(text, tools)
+    except CallError:
+        return False
+    return True
+
+
+class Listening:
+    """Whether the calls of a run come in the wire form that was asked for, of known replies and of new ones.
+
+    A server whose tool parser is off returns them as text, so that every turn is a failed one, and paid. In the form
+    `text` a model that writes native calls is told so by the first error, and counted where it goes on.
+    """
+
+    def __init__(self, model: str, form: str):
+        self.model, self.form = model, form
+        self.right = False  # a call came as it should: what fails from now on is the model's
+        self.as_text = 0
+
+    def to(
+        self, ask: Callable[[list[Message], int], Awaitable], toolkit: str
+    ) -> Callable[[list[Message], int], Awaitable]:
+        """`ask`, with its replies listened to."""
+
+        async def heard(messages: list[Message], sample: int) -> object:
+            reply = await ask(messages, sample)
+            if not self.right:
+                self.hear(messages, reply.text, reply.calls, TOOLKITS[toolkit].tools)
+            return reply
+
+        return heard
+
+    def hear(self, messages: list[Message], text: str, calls: tuple[dict, ...], tools: dict[str, Tool]) -> None:
+        """Count the reply to `messages`.
+
+        Raises:
+            InputError: so many came as text, and none as it should; the message says what to change.
+        """
+        if calls or self.form == "text" and _is_call(turn_text(text, calls, tools), tools):
+            self.right = True
+        elif call_as_text(text, tools):
+            told = messages[-1]["content"].startswith("Error: ") and call_as_text(messages[-2]["content"], tools)
+            self.as_text += self.form == "tools" or told
+        if self.right or self.as_text < MOST_AS_TEXT:
+            return
+        if self.form == "tools":
+            said = "the server returns calls as text: switch its tool parser on, or take generate.teacher.wire: text"
+        else:
+            said = "the model writes native calls as text: take generate.teacher.wire: tools, or another model"
+        example = printable(after_thoughts(text).strip()[:80])
+        raise InputError(
+            f"generate.teacher.model {self.model}: {said}; the last of {self.as_text} such turns is `{example}`; the "
+            "answers are kept in the journal: to ask a server again that was changed, change generate.teacher.seed"
+        )
+
+
+def call_as_text(text: str, tools: dict[str, Tool]) -> bool:
+    """Whether a reply that holds no native call is one, of one of these tools, written out as text."""
+    try:
+        calls = written_calls(after_thoughts(text), tools)
+    except Unread:
+        return False
+    return bool(calls) and calls[0][0] in tools
 
 
 def native_turn(
@@ -109,7 +184,7 @@ def native_turn(
         {"id": call_id, "type": "function", "function": _sendable(call)}
         for call, call_id in zip(calls[:MOST_CALLS], _ids(calls[:MOST_CALLS], earlier), strict=True)
     ]
-    messages = [{"role": "assistant", "content": text, "tool_calls": sent}]
+    messages = [{"role": "assistant", "content": after_thoughts(text), "tool_calls": sent}]
     if len(turns([step])) == 1:  # `Finish`: nothing follows
         return messages
     results = [_shown(calls[0], step, tools), *[NOT_RUN] * (len(sent) - 1)]

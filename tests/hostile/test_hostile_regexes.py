@@ -48,6 +48,8 @@ BITS = [
     *("\\boxed{", "\\text{", "\\frac{1}{", "10^", "x 10", "1 10", "the ", "is it true ", "so ", "a=", '"a",', " and 1"),
     *(
         "<|",
+        "<tool_call>",
+        "functions.",
         "<|eot_id|>",
         " <|eot_id|",
         "∀x",

@@ -176,10 +176,15 @@ def test_golds_of_chains_made_elsewhere_are_read_or_refused_likewise(folder):
     folder.write({"problem": {**PROBLEM, "answer": "4 * 2 is 8, and 3 are\n#### eleven"}, "messages": RIGHT})
     generate.main()
     assert [row["gold"] for row in schema.read("data/chains.jsonl", "chains")] == ["11"]
-    folder.write({"problem": {**PROBLEM, "answer": "eleven or so"}, "messages": RIGHT})
-    said = r"^generate\.chains: 1 of 1 answers are not surely read, .*mine/000001 \('eleven or so'\); write"
+    unread = {"problem": {**PROBLEM, "question": "And 2 more?", "answer": "eleven or so"}, "messages": RIGHT}
+    said = r"mine\.jsonl line 1: the answer 'eleven or so' is not surely read, .*; write"
+    folder.write(unread)
     with pytest.raises(InputError, match=said):
         generate.main()
+    folder.write(unread, {"problem": PROBLEM, "messages": RIGHT})  # the other rows go on
+    generate.main()
+    assert [row["question"] for row in schema.read("data/chains.jsonl", "chains")] == [PROBLEM["question"]]
+    assert json.loads(Path("metrics/generate.json").read_text())["refused_rows"] == {"gold_not_read": 1}
 
 
 def test_a_published_set_keeps_such_a_problem_and_no_teacher_is_asked_about_it(tmp_path):

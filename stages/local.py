@@ -18,8 +18,9 @@ from stages.params import RuntimeParams, brief
 from stages.problems import sources
 from stages.provider import LOCAL, install
 from stages.student.decode import Turn, write_turns
-from stages.student.load import StudentError, load_student, pick_device
+from stages.student.load import adapted, adapter_settings, load_student, pick_device
 from stages.student.masks import ChatText
+from stages.student.places import StudentError, check_place
 
 KEY = "generate.teacher.model"
 READ = (".safetensors", ".json", ".jinja", ".txt", ".model")  # what a folder's model and tokenizer are made of
@@ -37,6 +38,7 @@ def parameters(model: str) -> dict:
     name = model.removeprefix(LOCAL)
     folder = Path(name)
     if not folder.is_dir():
+        check_place(name, KEY)
         return {"weights": _commit(name)}
     files = sorted(path for path in folder.iterdir() if path.suffix in READ)
     if not any(path.suffix == ".safetensors" for path in files):
@@ -48,6 +50,8 @@ def parameters(model: str) -> dict:
                 whole.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
         except OSError as error:
             raise StudentError(f"{KEY}: {path}: {error.strerror or error}") from None
+    if (settings := adapter_settings(folder, KEY)) is not None:  # the base's weights are the model's, too
+        whole.update(parameters(adapted(folder, settings, KEY))["weights"].encode())
     return {"weights": whole.hexdigest()}
 
 

@@ -33,8 +33,10 @@ def test_a_folder_is_loaded_as_it_was_saved(folder, tmp_path):
 
 def test_a_student_that_is_not_there_is_one_error(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(InputError, match="train.student: cannot load .*nowhere"):
+    with pytest.raises(InputError, match="train.student: .*nowhere: no such folder$"):
         load_student(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="train.student: no folder nowhere here, and the hub gives no such model"):
+        load_student("nowhere")
 
 
 def test_pickled_weights_are_refused(folder, tmp_path):

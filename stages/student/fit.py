@@ -106,7 +106,8 @@ def arguments(model, plan: list[list[int]], schedule: Schedule, run: Run, folder
         "use_cpu": cpu,
         "bf16": not cpu,
         "activation_checkpointing": not cpu and model.supports_gradient_checkpointing,  # less memory, more time
-        "use_cache": model.config.use_cache,  # the trainer writes it into the configuration that is saved
+        # The trainer writes it into the configuration that is saved. A composite one has it in its text part.
+        "use_cache": getattr(model.config.get_text_config(), "use_cache", True),
         "dataloader_pin_memory": False,
         "remove_unused_columns": False,
         "save_strategy": "no",

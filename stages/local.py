@@ -17,7 +17,7 @@ from stages.chain import Message
 from stages.params import RuntimeParams, brief
 from stages.problems import sources
 from stages.provider import LOCAL, install
-from stages.student.decode import Turn, write_turns
+from stages.student.decode import Turn, check, write_turns
 from stages.student.load import adapted, adapter_settings, load_student, pick_device
 from stages.student.masks import ChatText
 from stages.student.places import StudentError, check_place
@@ -114,6 +114,7 @@ class Queue:
 
     def __init__(self, model, tokenizer, batch: int):
         self.model, self.chat, self.batch = model, ChatText(tokenizer), batch
+        check(model, self.chat)
         self.waiting: list[tuple[Sampling, Turn, asyncio.Future]] = []
         self._serving: asyncio.Task | None = None
 

@@ -206,9 +206,24 @@ def _tokens(tokenizer: object, conversations: list[list[Message]], ask: bool) ->
     names = [json.dumps(conversation) for conversation in conversations]
     different = dict(zip(names, conversations, strict=True))
     chat = ChatText(tokenizer)
-    encoded = chat.all_ids(chat.texts(list(different.values()), ask=ask))
+    asked = list(different.values())
+    texts = map(chat.prompt, asked) if ask else (text for text, _ in chat.spans(asked, [0] * len(asked)))
+    encoded = chat.all_ids(list(texts))
     counts = dict(zip(different, map(len, encoded), strict=True))
     return [counts[name] for name in names]
+
+
+def rendered(tokenizer: object, rows: list[dict]) -> tuple[list[dict], list[str]]:
+    """The pairs that the student's chat template renders, and a line on each chain for which others are dropped."""
+    from stages.student.masks import refusals
+
+    refused: dict[str, str] = {}
+    for name in SIDES:
+        conversations = [row["prompt"] + row[name] for row in rows]
+        reasons = refusals(tokenizer, conversations, [len(row["prompt"]) for row in rows])
+        refused |= {row[f"{name}_chain_id"]: why for row, why in zip(rows, reasons, strict=True) if why}
+    kept = [row for row in rows if not any(row[f"{name}_chain_id"] in refused for name in SIDES)]
+    return kept, [f"chain {chain_id} dropped: {why}" for chain_id, why in sorted(refused.items())]
 
 
 def fitting(rows: list[dict], counts: list[dict[str, int]], limit: int) -> tuple[list[int], list[str]]:
@@ -247,12 +262,16 @@ def main() -> None:
         raise PairError(f"{TOKENIZER}: no tokenizer there; make it with `dvc repro train@base`")
     chains, verdicts = schema.read(CHAINS, "chains"), schema.read(VERDICTS, "verdicts")
     made, duplicates = pairs(chains, verdicts, settings.pair)
-    counts = lengths(load_tokenizer(TOKENIZER), made)
-    kept, lines = fitting(made, counts, settings.pair.max_length)
-    for line in lines:
+    tokenizer = load_tokenizer(TOKENIZER)
+    clean, refused = rendered(tokenizer, made)
+    counts = lengths(tokenizer, clean)
+    kept, lines = fitting(clean, counts, settings.pair.max_length)
+    for line in (*refused, *lines):
         print(line, file=sys.stderr)
-    rows, counts = [made[index] for index in kept], [counts[index] for index in kept]
+    rows, counts = [clean[index] for index in kept], [counts[index] for index in kept]
     dropped = {"too_long": len(lines), "duplicate": duplicates}
+    if len(clean) < len(made):
+        dropped["not_rendered"] = len(made) - len(clean)
     if not rows:
         words = Counter(verdict["verdict"] for verdict in verdicts)
         raise PairError(

@@ -68,6 +68,7 @@ def sft(params: Params, start: str, chains: list[dict], verdicts: list[dict]) ->
     """
     from stages.student import batches
     from stages.student.fit import Schedule, fit_sft
+    from stages.student.masks import refusals
     from stages.student.tiny import dropping
 
     settings = params.train.sft
@@ -75,6 +76,13 @@ def sft(params: Params, start: str, chains: list[dict], verdicts: list[dict]) ->
     rows = chosen_chains(chains, verdicts, settings.per_problem)
     if not rows:
         raise InputError("data/verdicts.jsonl: no chain is correct, so sft learns nothing; look at metrics/verify.json")
+    reasons = refusals(tokenizer, [row["messages"] for row in rows], [prompt_count(row) for row in rows])
+    for row, why in zip(rows, reasons, strict=True):
+        if why:
+            print(f"chain {row['chain_id']} dropped: {why}", file=sys.stderr)
+    rows = [row for row, why in zip(rows, reasons, strict=True) if not why]
+    if not rows:
+        raise InputError(f"data/chains.jsonl: the student cannot be trained on any correct chain: {reasons[0]}")
     conversations = [row["messages"] for row in rows]
     counts = [prompt_count(row) for row in rows]
     names = [f"chain {row['chain_id']}" for row in rows]

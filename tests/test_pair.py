@@ -260,6 +260,19 @@ def test_a_pair_that_is_too_long_is_dropped_by_name_and_counted(folder, capsys):
     assert [row["problem_id"] for row in schema.read(folder / "data/pairs.jsonl", "pairs")] == ["p/1"]
 
 
+def test_a_chain_that_the_template_refuses_is_dropped_by_name_and_counted(folder, capsys):
+    template = folder / "models/base/chat_template.jinja"
+    strict = (
+        "{%- for m in messages %}{%- if 'very long' in m.content %}{{ raise_exception('no') }}{%- endif %}{%- endfor %}"
+    )
+    template.write_text(strict + template.read_text())
+    pair.main()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("chain p/2#1") and "refuses a conversation: no" in line
+    assert counted(folder)["dropped"] == {"too_long": 0, "contaminated": 0, "duplicate": 0, "not_rendered": 1}
+    assert [row["problem_id"] for row in schema.read(folder / "data/pairs.jsonl", "pairs")] == ["p/1"]
+
+
 def test_lengths_are_those_of_what_the_student_reads(folder, tokenizer):
     pair.main()
     rows = schema.read(folder / "data/pairs.jsonl", "pairs")

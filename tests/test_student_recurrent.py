@@ -108,7 +108,7 @@ def test_token_by_token_says_what_the_whole_row_says_also_when_rows_leave(model,
         place += 1
         left = [at for at, index in enumerate(going) if rows[index][1] + place < len(rows[index][0])]
         going = [going[at] for at in left]
-        kept.batch_select_indices(torch.tensor(left, dtype=torch.long))
+        kept.reorder_cache(torch.tensor(left, dtype=torch.long))
         ids = torch.tensor([[rows[index][0][rows[index][1] + place]] for index in going])
         mask = None
 

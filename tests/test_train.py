@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
 from dataclasses import replace
 
@@ -120,6 +121,22 @@ def test_sft_trains_on_the_calls_of_correct_chains_and_nothing_else(places, mate
         assert texts in written
     assert len(batches) == params.train.sft.steps
     assert trained.curve[0]["loss"] == pytest.approx(mean_loss(model, first, first["labels"] != -100), rel=1e-4)
+    assert trained.metrics["trained_token_share"] == 1.0
+
+
+def test_a_chain_that_the_template_refuses_is_left_out_of_sft_by_name(places, material, tmp_path, capsys):
+    chains, verdicts, _ = material
+    correct = train.chosen_chains(chains, verdicts, 1)
+    marked = correct[0]["messages"][-1]["content"]
+    shutil.copytree(places["qwen"], tmp_path / "strict")
+    template = tmp_path / "strict/chat_template.jinja"
+    refuse = f"{{%- if messages[-1].content == {json.dumps(marked)} %}}{{{{ raise_exception('no') }}}}{{%- endif %}}"
+    template.write_text(refuse + template.read_text())
+    others = [row for row in correct if row["messages"][-1]["content"] != marked]
+    assert len(others) < len(correct)
+    trained = train.sft(params_for(), str(tmp_path / "strict"), chains, verdicts)
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("chain ")]
+    assert f"chain {correct[0]['chain_id']} dropped: " in lines[0] and "refuses a conversation: no" in lines[0]
     assert trained.metrics["trained_token_share"] == 1.0
 
 

@@ -7,6 +7,7 @@ done leaves the batch and its cache goes with it.
 
 from __future__ import annotations
 
+import functools
 import random
 import sys
 from collections import deque
@@ -14,10 +15,11 @@ from collections.abc import Callable, Sequence
 
 from stages.agent import Attempt, Reply
 from stages.chain import Chain, Message
-from stages.params import AgentParams
+from stages.params import AgentParams, brief
 from stages.problems.problem import Problem
 from stages.student.load import positions
 from stages.student.masks import ChatText
+from stages.student.places import StudentError
 
 
 class _Row:
@@ -29,7 +31,7 @@ class _Row:
 
     def __init__(self, attempt: Attempt, chat: ChatText):
         self.attempt, self.chat = attempt, chat
-        self.prompt = chat.ids(chat.texts([attempt.messages], ask=True)[0])
+        self.prompt = chat.ids(chat.prompt(attempt.messages))
         self.length = self.read = len(self.prompt)
         self.waiting: deque[int] = deque()
         self.written: list[int] = []
@@ -82,7 +84,7 @@ class Turn:
 
     def __init__(self, messages: list[Message], chat: ChatText, seed: object, unwanted: Callable[[], bool]):
         self.messages, self.chat, self.unwanted = messages, chat, unwanted
-        self.prompt = chat.ids(chat.texts([messages], ask=True)[0])
+        self.prompt = chat.ids(chat.prompt(messages))
         self.length = len(self.prompt)
         self.written: list[int] = []
         self.cut = False
@@ -139,11 +141,13 @@ def solve_all(
 
     Raises:
         TemplateError: the chat template cannot carry a conversation turn by turn.
+        StudentError: the model's architecture cannot be decoded here.
     """
     import torch
     from tqdm import tqdm
 
     chat = ChatText(tokenizer)
+    check(model, chat)
     stops, limit = _stops(model, chat), positions(model)
     attempts = [
         Attempt(problem, agent.max_steps, agent.max_errors, agent.examples, name, sample) for problem in problems
@@ -159,6 +163,65 @@ def solve_all(
         for start in range(0, len(rows), batch):
             _decode(model, rows[start : start + batch], stops, max_tokens, limit, temperature, 1.0, bar.update)
     return [attempt.chain() for attempt in attempts]
+
+
+def check(model, chat: ChatText, all_kinds: bool = False) -> None:
+    """Refuse a model that does not write here, in a batch whose rows end one by one, what `generate` has it write.
+
+    Attention alone does, with transformers' caches; models that carry a state along are tried (of transformers 5.24
+    RWKV and RecurrentGemma read padding as text, and some keep what they read in a cache of their own). Near ties may
+    fall either way. `all_kinds`: try attention alone, too.
+
+    Raises:
+        StudentError: it does not, or cannot be asked.
+    """
+    import torch
+    from transformers import DynamicCache, GenerationConfig
+    from transformers.cache_utils import LinearAttentionCacheLayerMixin
+
+    from stages.student.recurrent import RecurrentConfig
+
+    if isinstance(model.config, RecurrentConfig):
+        return
+    layers = DynamicCache(config=model.config).layers
+    carries = getattr(model, "_is_stateful", False) or any(
+        isinstance(x, LinearAttentionCacheLayerMixin) for x in layers
+    )
+    if not carries and not all_kinds:
+        return
+    questions = ("Count to ten.", "2 + 2?", "Name the days of the week, then the months, one by one.")
+    counts = dict(zip(questions, (2, 5, 8), strict=True))
+    turns: list[Turn] = []
+    for index, (question, count) in enumerate(counts.items()):
+        over = functools.partial(lambda index, count: len(turns[index].written) >= count, index, count)
+        turns.append(Turn([{"role": "user", "content": question}], chat, 0, over))
+    stops = _stops(model, chat)
+    declared, model.generation_config = model.generation_config, GenerationConfig()  # it may penalise repetition
+    refused = f"{chat.tokenizer.name_or_path}: {model.config.model_type}"
+    model.eval()
+    try:
+        with torch.inference_mode():
+            _decode(model, turns, stops, 99, positions(model), 0.0, 1.0, lambda _count: None)
+            for turn, count in zip(turns, counts.values(), strict=True):
+                read = torch.tensor([turn.prompt], device=model.device)
+                wanted = model.generate(
+                    read, attention_mask=torch.ones_like(read), max_new_tokens=count, eos_token_id=sorted(stops)
+                )[0].tolist()[turn.length - len(turn.written) :]
+                written = [*turn.written, *sorted(stops)[:1]][: len(wanted)]
+                at = next((i for i, (a, b) in enumerate(zip(written, wanted, strict=True)) if a != b), None)
+                if at is None or (wanted[at] in stops and at == len(turn.written)):
+                    continue
+                logits = model(torch.tensor([[*turn.prompt, *wanted[:at]]], device=model.device)).logits[0, -1].float()
+                if logits[wanted[at]] - logits[written[at]] > 0.1 * logits.std():
+                    said = "does not write here what its own `generate` writes (the batch changes its tokens)"
+                    raise StudentError(f"{refused} {said}; choose a student of another architecture")
+    except (AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        said = (
+            f"cannot be decoded here: {type(error).__name__}: {brief(error)}; choose a student of another architecture"
+        )
+        raise StudentError(f"{refused} {said}") from error
+    finally:
+        model.generation_config = declared
 
 
 def _stops(model, chat: ChatText) -> set[int]:
@@ -196,15 +259,19 @@ def _decode(
     ids = torch.tensor([[pad] * (longest - row.length) + row.prompt for row in rows], device=device)
     mask = torch.tensor([[0] * (longest - row.length) + [1] * row.length for row in rows], device=device)
     places = (mask.cumsum(1) - 1).clamp(min=0)
+    first = True
     while rows:
-        logits = model(
-            input_ids=ids,
+        # As the model's own `generate` would feed it: Mamba, for one, wants no mask once the prompts are read.
+        inputs = model.prepare_inputs_for_generation(
+            ids,
             attention_mask=mask,
             position_ids=places,
             cache=cache,
             use_cache=True,
             logits_to_keep=1,
-        ).logits[:, -1]
+            is_first_iteration=first,
+        )
+        logits, first = model(**inputs).logits[:, -1], False
         chosen = _choose(logits, rows, temperature, top_p)
         fed = [row.take(token, stops, max_tokens, limit) for row, token in zip(rows, chosen, strict=True)]
         going = [index for index, token in enumerate(fed) if token is not None]
@@ -214,7 +281,7 @@ def _decode(
             if not rows:
                 return
             kept = torch.tensor(going, device=device)
-            cache.batch_select_indices(kept)
+            cache.reorder_cache(kept)  # batch_select_indices is not there for linear attention
             mask = mask[kept]
         ids = torch.tensor([[fed[index]] for index in going], device=device)
         mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)

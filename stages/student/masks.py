@@ -1,8 +1,14 @@
 """Which tokens of a conversation a model wrote: each assistant turn's content and its end-of-turn token, nothing else.
 
 Everything is read off the text that the chat template renders, so any template works without being edited: a turn
-starts where the prompt before it, rendered with the generation prompt, ends. A template that does not render a
-conversation as a continuation of its own beginning cannot be trained on and is refused.
+starts where the prompt before it, rendered with the generation prompt, ends.
+
+Some templates do not render a conversation as a continuation of its own beginning: Qwen3 puts an empty think block
+before the last turn alone, others cut what was thought from the turns before. There a conversation is read turn by
+turn: the first prompt, what the model wrote, then what the template puts between that turn and the next one. That is
+what the model meets while it decodes, as what was read and written stays in its cache. Where the template knows no
+system turn (Gemma 1 and 2), leaves it out, or moves its text behind later turns (Mistral v0.3), the first user turn
+begins with it.
 """
 
 from __future__ import annotations
@@ -14,6 +20,7 @@ from collections.abc import Iterable
 from stages.chain import Message, readable
 from stages.params import InputError, brief
 from stages.student.references import ORDINALS, RESULTS, refer, references
+from stages.student.tokenizer import SPECIAL
 
 # Some templates (Llama 3) write today's date into the system turn; a fixed one keeps the bytes equal on every day.
 _FIXED_DATE = "{%- macro strftime_now(format) -%}26 Jul 2024{%- endmacro %}"
@@ -38,6 +45,7 @@ class ChatText:
 
     def __init__(self, tokenizer):
         self.tokenizer = tokenizer
+        self._folds = False
         if not tokenizer.chat_template:
             raise TemplateError(f"{tokenizer.name_or_path}: the tokenizer has no chat template; choose a chat model")
         template = tokenizer.get_chat_template()
@@ -48,17 +56,38 @@ class ChatText:
         self._control = re.compile(f"(?<!{_MARK})({_any(token.content for token in added if token.special)})")
         self._end = re.compile(rf"\s*({_any(token.content for token in added)})")
         probe = [{"role": "user", "content": "question"}, {"role": "assistant", "content": "ANSWER"}]
-        found = self._end.match(self.texts([probe])[0].rpartition("ANSWER")[2])
+        text = self.texts([probe])[0]
+        if "ANSWER" not in text:
+            raise self._refusal("does not render a turn as it was written")
+        found = self._end.match(text.rpartition("ANSWER")[2])
         if not found:
             raise self._refusal("ends an assistant turn with no special token, so the student could not learn to stop")
         self.end = found[1]
         self.end_id = tokenizer.convert_tokens_to_ids(self.end)
+        self._folds = self._moves_system()
+
+    def _moves_system(self) -> bool:
+        """Whether the text of a system turn has to stand in the first user turn. The from-scratch student, which does
+        not read the list of tools, leaves it out on purpose.
+        """
+        if set(SPECIAL) <= set(map(str, self.tokenizer.added_tokens_decoder.values())):
+            return False
+        system, question, reply = (
+            {"role": role, "content": content}
+            for role, content in (("system", "INSTRUCTIONS"), ("user", "question"), ("user", "reply"))
+        )
+        turn = {"role": "assistant", "content": "ANSWER"}
+        try:
+            asked, again = self.texts([[system, question], [system, question, turn, reply]], ask=True)
+        except TemplateError:
+            return True
+        return "INSTRUCTIONS" not in asked or "INSTRUCTIONS" in again.rpartition("ANSWER")[2]
 
     def texts(self, conversations: list[list[Message]], ask: bool = False) -> list[str]:
         """Each conversation rendered, for `ids`; `ask` appends what stands before the model's next turn."""
         from jinja2 import TemplateError as JinjaError
 
-        written = [self.written(messages) for messages in conversations]
+        written = [self._folded(self.written(messages)) for messages in conversations]
         try:
             return self.tokenizer.apply_chat_template(
                 written, chat_template=self._template, tokenize=False, add_generation_prompt=ask
@@ -106,6 +135,12 @@ class ChatText:
             ids = [part for token in ids for part in numbers.get(token, [token])]
         return self.tokenizer.decode(ids, skip_special_tokens=False)
 
+    def _folded(self, messages: list[Message]) -> list[Message]:
+        if not self._folds or [message["role"] for message in messages[:2]] != ["system", "user"]:
+            return messages
+        system, question, *rest = messages
+        return [{**question, "content": f"{system['content']}\n\n{question['content']}"}, *rest]
+
     def spans(
         self, conversations: list[list[Message]], prompt_counts: list[int]
     ) -> list[tuple[str, list[tuple[int, int]]]]:
@@ -113,40 +148,77 @@ class ChatText:
 
         The end-of-turn token is part of a turn; turns among the first `prompt_count` messages are left out.
         """
-        turns = [
-            [i for i in range(count, len(messages)) if messages[i]["role"] == "assistant"]
-            for messages, count in zip(conversations, prompt_counts, strict=True)
-        ]
+        turns = [_turns(messages) for messages in conversations]
         asked = iter(self.texts([m[:i] for m, at in zip(conversations, turns, strict=True) for i in at], ask=True))
-        return [
-            (text, [self._span(text, next(asked), written[i]["content"]) for i in at])
-            for text, written, at in zip(
-                self.texts(conversations), map(self.written, conversations), turns, strict=True
-            )
-        ]
+        rendered = []
+        for text, messages, at, count in zip(
+            self.texts(conversations), conversations, turns, prompt_counts, strict=True
+        ):
+            written = self.written(messages)
+            spans = [self._span(text, next(asked), written[i]["content"]) for i in at]
+            if None in spans:
+                text, spans = self._turn_by_turn(messages, ask=False)
+            rendered.append((text, [span for i, span in zip(at, spans, strict=True) if i >= count]))
+        return rendered
 
-    def following(self, messages: list[Message]) -> str:
+    def prompt(self, messages: list[Message]) -> str:
+        """What the model has read and written where its next turn begins, after these messages."""
+        turns = _turns(messages)
+        text, *asked = self.texts([messages, *(messages[:i] for i in turns)], ask=True)
+        written = self.written(messages)
+        if None in (self._span(text, before, written[i]["content"]) for before, i in zip(asked, turns, strict=True)):
+            return self._turn_by_turn(messages, ask=True)[0]
+        return text
+
+    def following(self, messages: list[Message], ask: bool = True) -> str:
         """The text between the last assistant turn's end-of-turn token and the model's next turn.
 
-        `messages` ends with an assistant turn and the tool's reply to it.
+        `messages` ends with an assistant turn and the tool's reply to it. Without `ask`, what ends the conversation.
         """
-        before, text = self.texts([messages[:-2], messages], ask=True)
-        return text[self._span(text, before, self.written(messages)[-2]["content"])[1] :]
+        last = _turns(messages)[-1]
+        before, text = self.texts([messages[:last], messages], ask=True) if ask else ("", "")
+        span = self._span(text, before, self.written(messages)[last]["content"]) if ask else None
+        if span:
+            return text[span[1] :]
+        # Read off another turn in its place, as templates change what was written in some (`</think>`).
+        place = "ANSWER"
+        while any(place in message["content"] for message in messages):
+            place += "S"
+        other = [*messages[:last], {**messages[last], "content": place}, *messages[last + 1 :]]
+        _, found, rest = self.texts([other], ask=ask)[0].rpartition(place)
+        end = found and self._end.match(rest)
+        if not end:
+            raise self._refusal(f"does not render a turn as it was written, then {self.end}, once it goes on")
+        return rest[end.end() :]
 
-    def _span(self, text: str, before: str, content: str) -> tuple[int, int]:
-        """Where the turn with this content stands in `text`, which must continue `before`."""
+    def _turn_by_turn(self, messages: list[Message], ask: bool) -> tuple[str, list[tuple[int, int]]]:
+        """The conversation as a model meets it that keeps what it read and wrote, and where each turn stands in it."""
+        written, turns = self.written(messages), _turns(messages)
+        text, spans = self.texts([messages[: turns[0]]], ask=True)[0], []
+        for i, until in zip(turns, [*turns[1:], len(messages)], strict=True):
+            start, text = len(text), text + written[i]["content"] + self.end
+            spans.append((start, len(text)))
+            text += self.following(messages[:until], ask=ask or until < len(messages))
+        return text, spans
+
+    def _span(self, text: str, before: str, content: str) -> tuple[int, int] | None:
+        """Where the turn with this content stands in `text`; None where `text` does not continue `before` with it."""
         if not text.startswith(before):
-            raise self._refusal("renders a conversation differently once it goes on, so no prompt is a part of it")
+            return None
         start = len(before)
         written = content.strip()  # some templates strip, none may do more
         blank = len(text[start:]) - len(text[start:].lstrip())
         end = self._end.match(text, start + blank + len(written))
         if not text.startswith(written, start + blank) or not end or end[1] != self.end:
-            raise self._refusal(f"does not render the turn {content[:60]!r} as it was written, then {self.end}")
+            return None
         return start, end.end()
 
     def _refusal(self, reason: str) -> TemplateError:
         return TemplateError(f"{self.tokenizer.name_or_path}: the chat template {reason}; choose another student")
+
+
+def _turns(messages: list[Message]) -> list[int]:
+    return [index for index, message in enumerate(messages) if message["role"] == "assistant"]
 
 
 def _any(tokens: Iterable[str]) -> str:
@@ -162,7 +234,7 @@ def encode_all(
     Turns among the first `prompt_count` messages are given, not written.
 
     Raises:
-        TemplateError: the chat template drops or changes turns, or ends them with no special token.
+        TemplateError: the chat template refuses a conversation, or ends turns with no special token.
     """
     if not conversations:
         return []
@@ -245,6 +317,28 @@ def trained_token_share(
         total += size
         written += size if run and _letters(text) == _letters(turn) else 0
     return written / total if total else 0.0
+
+
+def refusals(tokenizer, conversations: list[list[Message]], prompt_counts: list[int]) -> list[str]:
+    """Why a student cannot be trained on each conversation, empty where it can: the template refuses it, or the
+    tokenizer does not give a turn back.
+    """
+    try:
+        encoded = encode_all(tokenizer, conversations, prompt_counts)
+        if not encoded or trained_token_share(tokenizer, encoded, conversations, prompt_counts) == 1.0:
+            return [""] * len(conversations)
+    except TemplateError as error:
+        if len(conversations) == 1:
+            return [str(error)]
+    if len(conversations) == 1:
+        return ["the tokenizer does not give the text of its turns back unchanged"]
+    # In halves, so that few that are refused among many cost few encodings.
+    half = len(conversations) // 2
+    return [
+        reason
+        for part in (slice(None, half), slice(half, None))
+        for reason in refusals(tokenizer, conversations[part], prompt_counts[part])
+    ]
 
 
 def _letters(text: str) -> str:

@@ -58,7 +58,7 @@ class Reading:
     largest: Tensor | None = None
     state: Tensor | None = None
 
-    def batch_select_indices(self, rows: Tensor) -> None:
+    def reorder_cache(self, rows: Tensor) -> None:
         """Keep these rows."""
         self.prompt, self.padding = self.prompt[rows], self.padding[rows]
         self.largest, self.state = self.largest[rows], self.state[rows]
@@ -166,9 +166,12 @@ class RecurrentForCausalLM(RecurrentPreTrainedModel, GenerationMixin):
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.post_init()
 
-    def prepare_inputs_for_generation(self, input_ids: Tensor, attention_mask: Tensor | None = None, **_rest) -> dict:
+    def prepare_inputs_for_generation(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, cache: object = None, **_rest
+    ) -> dict:
         """`generate` reads all again for each token; decode.py keeps what was read."""
-        return {"input_ids": input_ids, "attention_mask": attention_mask}
+        kept = {"cache": cache, "logits_to_keep": 1} if isinstance(cache, Reading) else {}
+        return {"input_ids": input_ids, "attention_mask": attention_mask, **kept}
 
     def forward(
         self,

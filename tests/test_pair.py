@@ -269,7 +269,7 @@ def test_a_chain_that_the_template_refuses_is_dropped_by_name_and_counted(folder
     pair.main()
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("chain p/2#1") and "refuses a conversation: no" in line
-    assert counted(folder)["dropped"] == {"too_long": 0, "contaminated": 0, "duplicate": 0, "not_rendered": 1}
+    assert counted(folder)["dropped"] == {"too_long": 0, "duplicate": 0, "not_rendered": 1}
     assert [row["problem_id"] for row in schema.read(folder / "data/pairs.jsonl", "pairs")] == ["p/1"]
 
 

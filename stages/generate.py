@@ -251,7 +251,9 @@ def main(arguments: Sequence[str] = ()) -> None:
     problems = confirmed(found)
     left_out = len(found) - len(problems)
     if left_out:
-        reason = "whose own solution does not give gold are left out; `python -m stages.problems.validate` lists them"
+        reason = (
+            "whose own solution does not confirm gold are left out; `python -m stages.problems.validate` lists them"
+        )
         print(f"generate: {left_out} of {len(found)} problems {reason}", file=sys.stderr)
     elsewhere: dict = {}  # what the metrics say of chains made elsewhere
     others = imported.load(settings, found, elsewhere)

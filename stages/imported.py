@@ -121,7 +121,7 @@ def load(params: Params, problems: list[Problem], counts: dict | None = None) ->
     sure = {problem.id for problem in confirmed([one for one in known.by_text.values() if one.id in used])}
     kept = [chain for chain in chains if chain.problem_id in sure]
     if len(kept) < len(chains):
-        reason = "are left out, as their problem's own solution does not give gold"
+        reason = "are left out, as their problem's own solution does not confirm gold"
         print(f"generate: {len(chains) - len(kept)} of {len(chains)} chains made elsewhere {reason}", file=sys.stderr)
     foreign = {chain.chain_id: names for chain in kept if (names := unknown_tools(chain))}
     said = {}

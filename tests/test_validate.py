@@ -160,7 +160,8 @@ def test_generate_asks_about_confirmed_problems_only(tmp_path):
     ended = run(tmp_path, module="stages.generate")
     assert ended.returncode == 0, ended.stderr
     assert (
-        f"generate: {len(doubted)} of 300 problems whose own solution does not give gold are left out" in ended.stderr
+        f"generate: {len(doubted)} of 300 problems whose own solution does not confirm gold are left out"
+        in ended.stderr
     )
     chains = [json.loads(line) for line in (tmp_path / "data/chains.jsonl").read_text().split("\n") if line]
     assert len(chains) == 300 - len(doubted) and not {row["problem_id"] for row in chains} & doubted

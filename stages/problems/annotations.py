@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from itertools import islice
 
-from stages.chain import Call, Step
+from stages.chain import Call, Step, Value, number_text
+from stages.numerals import spread
+from stages.problems.plain import equations as plain_equations
 from stages.tools import TOOLKITS
 from stages.tools.calls import number
 from stages.tools.run import run_call
@@ -24,14 +27,18 @@ _ANNOTATION = re.compile(r"<<([^<>\n]{0,300}+)>>")
 _BINARY = re.compile(r"(-?[0-9]*+(?:\.[0-9]++)?)([-+*/])(-?[0-9]*+(?:\.[0-9]++)?)")
 _TOOLS = {"+": "Add", "-": "Subtract", "*": "Multiply", "/": "Divide"}
 
-# An equation in plain text, `$36 + $7 = $43`, one with an unknown, and a value of it. The left sides are bounded, as a
-# long row of digits is scanned anew from each of them.
+# An equation with an unknown, and a value of it, in plain text. The sides are bounded, as a long row of digits is
+# scanned anew from each of them.
 _VALUE = r"=[\s$]{0,40}+(-?[0-9]{1,30}+(?:,[0-9]{3})*(?:\.[0-9]{1,30}+)?)(?!\s?[-+*/x×÷%0-9]|[.,][0-9])"
-_EQUATION = re.compile(r"([0-9$(.](?:[-0-9.$%+*/x×÷()−– ]|,(?=[0-9])){0,100})" + _VALUE)
 _TERMS = r"(?:[-0-9.$+*/()−– ]|,(?=[0-9])|(?<![A-Za-z])[A-Za-z](?![A-Za-z])){1,80}"
 _LINEAR = re.compile(_TERMS + "=" + _TERMS)
 _SOLVED = re.compile(r"(?<![A-Za-z0-9*/+-])([A-Za-z]) ?" + _VALUE)
+_TURNED = re.compile(
+    r"(?<![-+*/x×÷.,0-9] )(?<![-+*/×÷.,0-9A-Za-z$])[$]?([0-9]{1,30}+(?:\.[0-9]{1,30}+)?) ?= ?([A-Za-z])"
+    r"(?![A-Za-z0-9(]| ?[-+*/×÷])"
+)  # `6 = x`
 _OPERATOR = re.compile(r"[0-9)%A-Za-z]\s?[-+*/(A-Za-z]")
+_FLOAT = re.compile(r"(?<![0-9.])[0-9]{1,12}\.[0-9]{5,30}(?![0-9.])")
 _PRODUCT = re.compile(r"(?<=[0-9)])(?=[A-Za-z(])")  # 3(x + 2), 3x
 _SIGNS = str.maketrans({"×": "*", "÷": "/", "−": "-", "–": "-", "$": "", ",": "", " ": ""})
 
@@ -69,15 +76,16 @@ def equations(text: str) -> list[Annotation]:
     if len(text) > MAX_LENGTH:
         return found
     plain = _ANNOTATION.sub(lambda match: (" " if _idle(match) else "<") * len(match[0]), text)
-    for match in _EQUATION.finditer(plain):
-        expression = _PRODUCT.sub("*", match[1].replace("x", "*").translate(_SIGNS))
-        made = Annotation(call_of(expression), number_or_none(match[2]), match.start())
-        if _OPERATOR.search(expression) and made.holds():
-            found.append(made)
-    for match in islice(_SOLVED.finditer(plain), MAX_SOLVED):
-        for equation in islice(_LINEAR.finditer(plain, 0, match.start()), MAX_SOLVED):
-            solved = _solution(equation[0], match[1])
-            made = Annotation(solved, number_or_none(match[2]), match.start())
+    for equation in plain_equations(plain):
+        stated = equation.value / 100 if equation.percent else equation.value
+        if Annotation(call_of(equation.expression()), stated, equation.place).holds():
+            ways = (Annotation(call_of(way), equation.value, equation.place) for way in equation.ways())
+            found += islice((way for way in ways if way.holds()), 1)
+    solved = [(match.start(), match[1], match[2]) for match in islice(_SOLVED.finditer(plain), MAX_SOLVED)]
+    solved += [(match.start(), match[2], match[1]) for match in islice(_TURNED.finditer(plain), MAX_SOLVED)]
+    for place, unknown, value in solved:
+        for equation in islice(_LINEAR.finditer(plain, 0, place), MAX_SOLVED):
+            made = Annotation(_solution(equation[0], unknown), number_or_none(value), place)
             if made.holds():
                 found.append(made)
                 break
@@ -103,6 +111,30 @@ def call_of(expression: str) -> Call:
     if match and match[1] not in ("", "-") and match[3] not in ("", "-"):
         return Call(_TOOLS[match[2]], {"a": number(match[1]), "b": number(match[3])})
     return Call("Calculate", {"expression": expression})
+
+
+def with_results(call: Call, results: list[Fraction]) -> Call:
+    """The call with its floats as the earlier results that they are: `100/33.333333333333336` divides by 100/3."""
+    return Call(call.tool, {name: _with_results(value, results) for name, value in call.arguments.items()})
+
+
+def _with_results(value: Value, results: list[Fraction]) -> Value:
+    if isinstance(value, str):
+        return _FLOAT.sub(lambda match: _result_text(match[0], results), value)
+    if not isinstance(value, Fraction):
+        return value
+    return _earlier(f"{Decimal(value.numerator) / Decimal(value.denominator):f}", value, results)
+
+
+def _result_text(decimal: str, results: list[Fraction]) -> str:
+    value = _earlier(decimal, number(decimal), results)
+    return decimal if value == number(decimal) else f"({number_text(value)})"
+
+
+def _earlier(decimal: str, value: Fraction, results: list[Fraction]) -> Fraction:
+    """The latest result whose float this decimal is; the value itself where it is none."""
+    within = spread(decimal.lstrip("-")) if number(decimal) == value else 0
+    return next((result for result in reversed(results) if abs(result - value) <= within), value)
 
 
 def number_or_none(text: str) -> Fraction | None:

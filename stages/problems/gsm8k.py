@@ -20,7 +20,9 @@ from stages.tools.calls import number
 
 HUB = {"path": "openai/gsm8k", "name": "main", "revision": "740312add88f781978c0658806c59bc2815b9866"}
 SPLITS = ("train", "test")
-NO_CALLS, STOPS_SHORT = "no annotation", "the last annotation is not the answer"  # doubts, of what is not all written
+# Doubts that say nothing against gold: of what is not all written, or not in a form that is read.
+NO_CALLS = "not all read: the solution has no calculation that is read"
+STOPS_SHORT = "not all read: the calculations that are read do not end in the answer"
 _GOLD = re.compile(r"(?:^|\n)(?:####|A:) ?(-?[0-9]{1,3}(?:,[0-9]{3})+|-?[0-9]++(?:\.[0-9]++)?)\s*+$")
 
 

@@ -2,7 +2,8 @@
 
 The file is GSM8K's `example_model_solutions.jsonl`: a question, the true solution, and a text with annotations for each
 model, ending in `A: 18`. A chain made of such a text has one step an annotation, with the result that the text states:
-where that is not what the tool gives (rounding as a float prints it aside), the chain is not reproduced. Where no
+where that is not what the tool gives (rounding as a float prints it aside, in an operand too), the chain is not
+reproduced. Where no
 annotation gives the answer, right or wrong, the plain equations of the text that hold exactly are steps too, as in the
 reference solutions of GSM8K.
 """
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from stages.chain import Call, Chain, Step, number_text
 from stages.problems import gsm8k
-from stages.problems.annotations import Annotation, annotations, equations, number_or_none
+from stages.problems.annotations import Annotation, annotations, equations, number_or_none, with_results
 from stages.problems.jsonl import JsonlError, rows
 from stages.problems.problem import Problem
 from stages.tools.calls import number
@@ -65,7 +66,11 @@ def chain(problem: Problem, solution: str, model: str) -> Chain:
     annotated = annotations(solution)
     if number_or_none(answer) not in [annotation.value for annotation in annotated]:
         annotated = equations(solution)
-    steps = [_step(annotation) for annotation in annotated]
+    steps, results = [], []
+    for annotation in annotated:
+        exact = replace(annotation, call=with_results(annotation.call, results))
+        steps.append(_step(exact))
+        results += [] if steps[-1].error else [number(exact.step().result)]
     if answer:
         steps.append(Step(Call("Finish", {"answer": answer}).text(), Call("Finish", {"answer": answer}), result=answer))
     return problem.chain(

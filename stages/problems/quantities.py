@@ -98,6 +98,7 @@ _QUANTIFIERS = set(
     more than""".split()
 )
 _IS = {"=", ":", "is", "are", "was", "were", "equals"}
+CHANGING = _NUMBER_WORDS | _CHANGES | set(_OTHERWISE)
 _NO_LEAD = (_NUMBER_WORDS | _CHANGES | _QUANTIFIERS) - _IS
 _FILLERS = {"a", "an", "per", "each", "every", "the", "of", "in", "total", "altogether", "left", "now"}
 

@@ -314,7 +314,21 @@ def _provider(settings: Params, problems: list[Problem]) -> Callable[[], None]:
 
         local.say_unwatched(model)
         return partial(local.register, model, settings.runtime)
+    if not model.startswith(OURS):
+        return partial(_before_paying, settings, problems)
     return partial(simulated.register, problems)
+
+
+def _before_paying(settings: Params, problems: list[Problem]) -> None:
+    """The student is tried when the first call is about to be paid. It is a check that changes no chain, so that
+    another train.student does not make this stage run again.
+    """
+    from stages.student.trial import try_student
+
+    if settings.train.student != "tiny":
+        print(f"generate: {settings.train.student} is tried before the first call is paid", file=sys.stderr)
+    try_student(settings)
+    simulated.register(problems)
 
 
 def _unfinished(problems: list[Problem], run: Run, teacher: Teacher) -> str:

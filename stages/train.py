@@ -37,6 +37,9 @@ def base(params: Params) -> Trained:
 
     train = params.train
     if train.student != "tiny":
+        from stages.student.trial import try_student
+
+        try_student(params)
         model, tokenizer = load_student(train.student)
         return Trained(model, tokenizer, {"parameters": _size(model), "steps": 0, "tokens": 0})
 

@@ -125,7 +125,8 @@ def test_a_thought_that_a_template_cuts_from_later_turns_stays_where_it_was_writ
 
 
 PART = st.one_of(
-    st.text(max_size=12), st.sampled_from(["ANSWER", "<think>\nx\n</think>\n\ny", "</think>", " x ", "<|end|>"])
+    st.text(max_size=12),
+    st.sampled_from(["Answer", "AnswerS", "<think>\nx\n</think>\n\ny", "</think>", " x ", "<|end|>"]),
 )
 
 
@@ -149,6 +150,7 @@ def test_a_template_that_refuses_roles_or_hides_turns_is_refused_at_once():
     for template, said in (
         ("{{ raise_exception('no chat') }}", "refuses a conversation: no chat"),
         (QWEN_TEMPLATE.replace("+ message.content +", "+ message.content[:5] +"), "does not render a turn as it was"),
+        (QWEN_TEMPLATE.replace("+ message.content +", "+ message.content | upper +"), "does not render a turn as it"),
     ):
         tokenizer = byte_tokenizer("qwen")
         tokenizer.chat_template = template

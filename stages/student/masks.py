@@ -55,11 +55,11 @@ class ChatText:
         added = tokenizer.added_tokens_decoder.values()
         self._control = re.compile(f"(?<!{_MARK})({_any(token.content for token in added if token.special)})")
         self._end = re.compile(rf"\s*({_any(token.content for token in added)})")
-        probe = [{"role": "user", "content": "question"}, {"role": "assistant", "content": "ANSWER"}]
+        probe = [{"role": "user", "content": "question"}, {"role": "assistant", "content": "Answer"}]
         text = self.texts([probe])[0]
-        if "ANSWER" not in text:
+        if "Answer" not in text:
             raise self._refusal("does not render a turn as it was written")
-        found = self._end.match(text.rpartition("ANSWER")[2])
+        found = self._end.match(text.rpartition("Answer")[2])
         if not found:
             raise self._refusal("ends an assistant turn with no special token, so the student could not learn to stop")
         self.end = found[1]
@@ -76,12 +76,12 @@ class ChatText:
             {"role": role, "content": content}
             for role, content in (("system", "INSTRUCTIONS"), ("user", "question"), ("user", "reply"))
         )
-        turn = {"role": "assistant", "content": "ANSWER"}
+        turn = {"role": "assistant", "content": "Answer"}
         try:
             asked, again = self.texts([[system, question], [system, question, turn, reply]], ask=True)
         except TemplateError:
             return True
-        return "INSTRUCTIONS" not in asked or "INSTRUCTIONS" in again.rpartition("ANSWER")[2]
+        return "INSTRUCTIONS" not in asked or "INSTRUCTIONS" in again.rpartition("Answer")[2]
 
     def texts(self, conversations: list[list[Message]], ask: bool = False) -> list[str]:
         """Each conversation rendered, for `ids`; `ask` appends what stands before the model's next turn."""
@@ -181,7 +181,7 @@ class ChatText:
         if span:
             return text[span[1] :]
         # Read off another turn in its place, as templates change what was written in some (`</think>`).
-        place = "ANSWER"
+        place = "Answer"
         while any(place in message["content"] for message in messages):
             place += "S"
         other = [*messages[:last], {**messages[last], "content": place}, *messages[last + 1 :]]

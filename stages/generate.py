@@ -7,7 +7,6 @@ Ctrl-C) leaves what it has, says what is missing and fails; the next one asks fo
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
@@ -242,7 +241,7 @@ def _recorded() -> dict:
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    parser = argparse.ArgumentParser(prog="python -m stages.generate", description=__doc__.split("\n")[0])
+    parser = params.parser("stages.generate", __doc__.split("\n")[0])
     what = "say what a run would ask and cost, from the journal and litellm's prices; asks, needs and writes nothing"
     parser.add_argument("--estimate", action="store_true", help=what)
     asked = parser.parse_args(arguments)
@@ -303,7 +302,19 @@ def main(arguments: Sequence[str] = ()) -> None:
     beside = f" and {len(others)} made elsewhere" if others else ""
     if foreign := elsewhere.get("unknown_tool"):
         beside += f" ({foreign['chains']} with tools that are not known: {imported.listed(foreign['tools'])})"
-    print(f"generate: {len(run.chains)} chains{beside}; {teacher.asked} calls asked now, {teacher.hits} known before")
+    print(
+        f"generate: {len(run.chains)} chains{beside}; {teacher.asked} calls asked now, {teacher.hits} known before"
+        f"{_cut(list(run.chains.values()), settings.generate.teacher.max_tokens)}"
+    )
+
+
+def _cut(chains: list[Chain], max_tokens: int) -> str:
+    """How many chains ended as a turn was not over at its limit of tokens; where they are many, what to do."""
+    count = sum(chain.stop == "max_tokens" for chain in chains)
+    if not count:
+        return ""
+    advice = "; raise it, else verify counts them as no_answer" if count > 0.05 * len(chains) else ""
+    return f"; {count} chains were cut by generate.teacher.max_tokens: {max_tokens}{advice}"
 
 
 def _provider(settings: Params, problems: list[Problem]) -> Callable[[], None]:
@@ -348,4 +359,5 @@ def _unfinished(problems: list[Problem], run: Run, teacher: Teacher) -> str:
 
 
 if __name__ == "__main__":
-    params.run(lambda: main(sys.argv[1:]))
+    kept = "every answer that came is in the journal: run again, and only the rest is asked"
+    params.run(lambda: main(sys.argv[1:]), kept)

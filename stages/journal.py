@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -79,13 +80,16 @@ class Journal:
         self._disk = ThreadPoolExecutor(1, "journal")
 
     def __enter__(self) -> Journal:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        ignore = self.folder / ".gitignore"
+        ignore, lock = self.folder / ".gitignore", self.folder / "lock"
         if not ignore.exists():
-            ignore.write_text("*\n")  # wherever the folder was put, git does not take it
-        self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+            replace_file(ignore, "*\n")  # wherever the folder was put, git does not take it
+        self._lock = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(self._lock, 0)
+            name = f"{os.getpid()}\n".encode()
+            if os.pwrite(self._lock, name, 0) < len(name):  # half a number is another process's
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except BlockingIOError:
             holder = os.pread(self._lock, 20, 0).decode().strip() or "unknown"
             os.close(self._lock)
@@ -93,8 +97,10 @@ class Journal:
                 f"{self.folder}: process {holder} is buying calls through this journal; "
                 f"wait for it, or end it with `kill {holder}` (it keeps what it has)"
             ) from None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:  # a full disk, or one of the network file systems that know no locks
+            os.close(self._lock)
+            where = "make room, or name a folder on a local disk in $STEPCALL_JOURNAL"
+            raise JournalError(f"{lock}: {error.strerror}; {where}") from None
         for shard in files_of(self.folder):
             self._load(shard)
         return self

@@ -13,7 +13,7 @@ from pathlib import Path
 from stages.files import replace_file, sync_folder, to_bytes
 from stages.journal import Journal, journal_folder
 from stages.ledger import MERGED, SYSTEMS, Fault, Ledger, files_of
-from stages.params import InputError, printable
+from stages.params import InputError, parser, printable
 from stages.record import canonical, lines_of, system_line
 
 NAMED = 20  # bad lines, and finished versions, that are named one by one
@@ -26,12 +26,10 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m stages.journal",
-        description="The journal of the teacher's calls: $STEPCALL_JOURNAL, or .journal in the main checkout.",
-    )
-    parser.set_defaults(command=show)
-    commands = parser.add_subparsers(metavar="command")
+    says = "The journal of the teacher's calls: $STEPCALL_JOURNAL, or .journal in the main checkout."
+    whole = parser("stages.journal", says)
+    whole.set_defaults(command=show)
+    commands = whole.add_subparsers(metavar="command")
 
     def command(name: str, function: object, says: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=says, description=f"{says[0].upper()}{says[1:]}.")
@@ -48,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--model", help="only the calls of this model")
     merge = command("merge", merge_calls, "take over the calls that are not known yet; what is known stays as it is")
     merge.add_argument("other", type=Path, help="another journal's folder, a data/calls folder or an exported file")
-    return parser
+    return whole
 
 
 def show(_arguments: argparse.Namespace) -> None:

@@ -11,7 +11,6 @@ With `pair.lucky` a problem without a correct chain gives its right answers, how
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import random
@@ -252,12 +251,22 @@ def metrics(rows: list[dict], counts: list[dict[str, int]], dropped: dict[str, i
     }
 
 
+def closing(rows: list[dict], dropped: dict[str, int]) -> str:
+    """The line that the stage ends with."""
+    made = Counter(f"{row['task']} {row['kind']}" for row in rows)
+    problems = len({row["problem_id"] for row in rows})
+    left = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items())
+    by_task = ", ".join(f"{name} {count:,}" for name, count in sorted(made.items()))
+    return f"pair: {len(rows):,} pairs of {problems:,} problems: {by_task}; dropped: {left}"
+
+
 def main() -> None:
-    argparse.ArgumentParser(prog="python -m stages.pair", description=__doc__.split("\n")[0]).parse_args()
-    from stages.files import write_metrics
+    params.parser("stages.pair", __doc__.split("\n")[0]).parse_args()
+    from stages.files import hold, write_metrics
     from stages.student.load import load_tokenizer
 
     settings = params.load()
+    hold(PAIRS)
     if not Path(TOKENIZER, "tokenizer.json").is_file():  # else it would be asked of the hub
         raise PairError(f"{TOKENIZER}: no tokenizer there; make it with `dvc repro train@base`")
     chains, verdicts = schema.read(CHAINS, "chains"), schema.read(VERDICTS, "verdicts")
@@ -285,6 +294,7 @@ def main() -> None:
         made_of["lucky"] = sum(row["chosen_chain_id"] not in correct for row in rows)
     schema.write(PAIRS, rows, "pairs")
     write_metrics(METRICS, made_of)
+    print(closing(rows, dropped))
 
 
 if __name__ == "__main__":

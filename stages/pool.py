@@ -8,7 +8,6 @@ Run: python -m stages.pool mawps-0 mawps-1 mawps-2 mawps-3 mawps-4
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -125,7 +124,7 @@ def _of_revision(revision: str) -> bytes:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m stages.pool", description=__doc__.split("\n")[0])
+    parser = params.parser("stages.pool", __doc__.split("\n")[0])
     parser.add_argument(
         "places", nargs="+", metavar="REV", help="a commit, tag, branch, experiment or predictions file"
     )

@@ -9,12 +9,11 @@ Beside each model: metrics/train/<name>.json and the curve metrics/train/<name>.
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stages.params import InputError, Params, load, run
+from stages.params import InputError, Params, load, parser, run
 
 
 @dataclass(frozen=True)
@@ -255,18 +254,33 @@ def curve_text(curve: list[dict]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def said(name: str, trained: Trained) -> str:
+    """The line that a training ends with."""
+    figures, curve = trained.metrics, trained.curve
+    if not curve:
+        return f"train {name}: {figures['parameters']:,} weights, untouched"
+    parts = [f"{figures['parameters']:,} weights", f"{figures['steps']:,} steps of {figures['tokens']:,} tokens"]
+    parts.append(f"loss {curve[0]['loss']:.4g} -> {figures['loss']:.4g}")
+    parts += [f"{key.replace('_', ' ')} {figures[key]:.4g}" for key in REWARDS if key in figures]
+    return f"train {name}: {', '.join(parts)}"
+
+
 def main() -> None:
     """Read the stage's inputs, train, write the model, its metrics and its curve."""
-    if len(sys.argv) != 2 or sys.argv[1] not in ("base", "sft", "dpo"):
-        raise InputError("usage: python -m stages.train base|sft|dpo")
+    command = parser("stages.train", __doc__.split("\n")[0])
+    command.add_argument("student", choices=("base", "sft", "dpo"), help="which one; the others are not touched")
+    name = command.parse_args().student
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # trl reports each trainer to the hub
     from stages import schema
-    from stages.files import replace_file, write_metrics
+    from stages.files import hold, replace_file, write_metrics
+    from stages.student.fit import quiet
     from stages.student.load import save_student
 
-    name, params = sys.argv[1], load()
-    if not params.runtime.progress:
-        os.environ["TQDM_DISABLE"] = "1"  # trl has a bar of its own for the reference
+    params = load()
+    first = os.environ.get("RANK", "0") == "0"  # under accelerate launch, one process writes
+    if first:
+        hold(f"models/{name}")
+    quiet(params.runtime.progress)
     if name == "base":
         trained = base(params)
     elif name == "sft":
@@ -274,11 +288,12 @@ def main() -> None:
         trained = sft(params, "models/base", chains, verdicts)
     else:
         trained = dpo(params, f"models/{params.train.dpo.start}", schema.read("data/pairs.jsonl", "pairs"))
-    if os.environ.get("RANK", "0") != "0":  # under accelerate launch, one process writes
+    if not first:
         return
     save_student(trained.model, trained.tokenizer, f"models/{name}")
     write_metrics(f"metrics/train/{name}.json", trained.metrics)
     replace_file(f"metrics/train/{name}.tsv", curve_text(trained.curve))
+    print(said(name, trained))
 
 
 if __name__ == "__main__":

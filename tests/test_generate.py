@@ -14,6 +14,7 @@ from conftest import ROOT
 from projects import CHAINS, KEY, TURNS, play
 from provider import Provider, completion, error
 
+from stages import generate
 from stages.params import InputError
 
 
@@ -72,6 +73,16 @@ def test_the_cost_by_model_is_that_of_this_versions_calls_whatever_else_the_jour
         project.edit("temperature: 0.5", "temperature: 1.0")
         project.run()
         assert project.outputs() == first
+
+
+@pytest.mark.parametrize("cut", [0, 1, 36])
+def test_the_closing_line_counts_the_chains_that_were_cut_and_says_what_to_raise_where_they_are_many(cut):
+    from types import SimpleNamespace
+
+    chains = [SimpleNamespace(stop="max_tokens" if place < cut else "finish") for place in range(CHAINS)]
+    told = generate._cut(chains, 256)
+    assert told.startswith(f"; {cut} chains were cut by generate.teacher.max_tokens: 256") or (cut, told) == (0, "")
+    assert ("raise it" in told) == (cut == 36)
 
 
 def test_the_bytes_do_not_depend_on_the_order_of_completion(project, tmp_path):

@@ -196,6 +196,24 @@ with Journal(sys.argv[1]):
 """
 
 
+FULL = """
+import resource, sys
+from stages.journal import Journal
+from stages.params import run
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)  # the kernel takes no more of a file
+run(lambda: Journal(sys.argv[1]).__enter__())
+"""
+
+
+def test_a_disk_that_is_full_before_the_first_call_is_named(tmp_path):
+    for size, name, reason in (("0", ".gitignore", "File too large"), ("2", "lock", "No space left on device")):
+        command = [sys.executable, "-c", FULL, str(tmp_path / "journal"), size]
+        ended = subprocess.run(command, capture_output=True, text=True, cwd=Path.cwd())
+        assert ended.returncode == 1 and ended.stderr.count("\n") == 1
+        assert ended.stderr.startswith(f"error: {tmp_path}/journal/{name}: ") and reason in ended.stderr
+    assert (tmp_path / "journal/.gitignore").read_text() == "*\n"
+
+
 def test_a_second_buyer_is_refused_by_the_name_of_the_first_and_served_after_its_death(tmp_path):
     holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     try:

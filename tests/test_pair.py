@@ -273,6 +273,13 @@ def test_a_chain_that_the_template_refuses_is_dropped_by_name_and_counted(folder
     assert [row["problem_id"] for row in schema.read(folder / "data/pairs.jsonl", "pairs")] == ["p/1"]
 
 
+def test_the_stage_ends_with_one_line_of_what_came_out(folder, capsys):
+    pair.main()
+    assert capsys.readouterr().out == (
+        "pair: 1 pairs of 1 problems: math chain 1; dropped: 1 too_long, 0 contaminated, 0 duplicate\n"
+    )
+
+
 def test_lengths_are_those_of_what_the_student_reads(folder, tokenizer):
     pair.main()
     rows = schema.read(folder / "data/pairs.jsonl", "pairs")

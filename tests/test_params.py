@@ -162,7 +162,7 @@ def test_an_input_error_ends_a_stage_with_one_line(monkeypatch, tmp_path):
 def test_an_unwritable_place_ends_a_stage_with_one_line(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").write_text("a file where a folder is needed")
-    with pytest.raises(SystemExit, match=r"error: .*data.*: .*; nothing already made was changed"):
+    with pytest.raises(SystemExit, match=r"error: .*data.*: .*; every file is whole, the old one or the new one"):
         run(lambda: (tmp_path / "data" / "x").write_text("x"))
 
 

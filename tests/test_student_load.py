@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -97,6 +101,41 @@ def test_an_unwritable_place_keeps_the_old_student(folder, tmp_path):
     (tmp_path / "models").write_text("a file, no folder")
     with pytest.raises(InputError, match="models/sft: not written: .*; make room or allow writing"):
         save_student(model, tokenizer, tmp_path / "models" / "sft")
+
+
+def test_a_saved_student_is_readable_as_the_umask_has_it(folder, tmp_path):
+    model, tokenizer = load_student(folder)
+    before = os.umask(0o027)
+    try:
+        save_student(model, tokenizer, tmp_path / "models" / "sft")
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "models/sft").iterdir()}
+    assert set(modes.values()) == {0o640} and "model.safetensors" in modes
+
+
+FULL = """
+import resource, sys
+from stages.params import run
+from stages.student.load import load_student, save_student
+model, tokenizer = load_student(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)  # the kernel takes no more of a file
+run(lambda: save_student(model, tokenizer, sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("size", [0, 2000, 60_000])  # met in a configuration, in the weights, in the tokenizer
+def test_a_disk_that_is_full_is_one_line_that_names_the_student_and_keeps_the_old_one(folder, tmp_path, size):
+    place = tmp_path / "models" / "sft"
+    place.mkdir(parents=True)
+    (place / "config.json").write_text("old")
+    ended = subprocess.run(
+        [sys.executable, "-c", FULL, folder, place, str(size)], capture_output=True, text=True, cwd=Path.cwd()
+    )
+    assert ended.returncode == 1 and ended.stderr.count("\n") == 1, ended.stderr
+    assert f"error: {place}: not written: " in ended.stderr and "File too large" in ended.stderr
+    assert (place / "config.json").read_text() == "old"
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["sft"]
 
 
 def test_a_gpu_that_is_not_there_is_one_error(monkeypatch):

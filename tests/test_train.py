@@ -322,7 +322,7 @@ def test_nothing_to_learn_from_is_said(places, material, tmp_path, monkeypatch):
         train.dpo(params_for(), "models/base", material[2])
 
 
-def test_the_command_writes_model_metrics_and_curve(places, material, tmp_path, monkeypatch):
+def test_the_command_writes_model_metrics_and_curve(places, material, tmp_path, monkeypatch, capsys):
     text = (ROOT / "tests" / "small.yaml").read_text()
     (tmp_path / "params.yaml").write_text(text.replace("math: 150", "math: 20").replace("logic: 150", "logic: 20"))
     monkeypatch.chdir(tmp_path)
@@ -339,6 +339,10 @@ def test_the_command_writes_model_metrics_and_curve(places, material, tmp_path, 
         metrics = json.loads((tmp_path / f"metrics/train/{name}.json").read_text())
         assert metrics["trained_token_share"] == 1.0
         assert load_student(f"models/{name}")
+        told = capsys.readouterr().out
+        assert told.startswith(f"train {name}: {metrics['parameters']:,} weights, {metrics['steps']} steps of ")
+        assert told.count("\n") == 1 and f" -> {metrics['loss']:.4g}" in told
+    assert f"reward margin {metrics['reward_margin']:.4g}, reward accuracy" in told or not metrics["reward_margin"]
     assert set(metrics) == {
         "parameters",
         "steps",
@@ -356,5 +360,11 @@ def test_the_command_writes_model_metrics_and_curve(places, material, tmp_path, 
 
 def test_an_unknown_stage_is_refused(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["train", "ppo"])
-    with pytest.raises(InputError, match=r"usage: python -m stages.train base\|sft\|dpo"):
+    with pytest.raises(InputError, match=r"'ppo' \(choose from .*base.*sft.*dpo.*python -m stages.train --help"):
         train.main()
+
+
+def test_a_student_that_is_not_trained_is_said_to_be_untouched():
+    assert train.said("base", train.Trained(None, None, {"parameters": 1_234_567})) == (
+        "train base: 1,234,567 weights, untouched"
+    )

@@ -5,7 +5,6 @@ In: params.yaml (problems). Out: a table and the ids of what is not confirmed. R
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections import defaultdict
 from itertools import chain
@@ -63,7 +62,7 @@ def table(made: list[dict]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m stages.problems.validate", description=__doc__.split("\n")[0])
+    parser = params.parser("stages.problems.validate", __doc__.split("\n")[0])
     parser.add_argument("--json", action="store_true", help="print everything as JSON, with all ids")
     arguments = parser.parse_args()
     made = reports(params.load().problems)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from stages.student.load import lora_config
 
 Encoded = tuple[list[int], list[bool]]  # token ids; whether the model wrote the token
+LOG_S = 10.0  # between two lines of a bar in a log file
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,17 @@ class Run:
     seed: int
     device: str
     progress: bool
+
+
+def quiet(progress: bool) -> None:
+    """Before trl is imported: its own bar, of the reference, obeys `runtime.progress`; a log gets few lines of it."""
+    import os
+    import sys
+
+    if not progress:
+        os.environ["TQDM_DISABLE"] = "1"
+    elif not sys.stderr.isatty():
+        os.environ["TQDM_MININTERVAL"] = str(LOG_S)
 
 
 def fit_sft(model, tokenizer, examples: list[Encoded], plan: list[list[int]], schedule: Schedule, run: Run, lora=None):
@@ -141,7 +153,7 @@ def train_with(trainer, run: Run):
 
     class Watch(TrainerCallback):
         def on_train_begin(self, args, state, control, **_rest):
-            often = 0.2 if sys.stderr.isatty() else 10.0  # seconds; a log file wants few lines
+            often = 0.2 if sys.stderr.isatty() else LOG_S
             self.bar = tqdm(total=state.max_steps, unit="step", disable=not run.progress, mininterval=often)
 
         def on_log(self, args, state, control, logs, **_rest):

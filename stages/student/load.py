@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+from stages.files import written
 from stages.params import LoraParams, brief
 from stages.student.places import ADAPTER, StudentError, check_place
 
@@ -251,20 +252,25 @@ def save_student(model, tokenizer, folder: str | Path) -> None:
         beside.mkdir(parents=True)
         model.save_pretrained(beside)
         tokenizer.save_pretrained(beside)
+        readers = beside.stat().st_mode & 0o666  # as the umask has it; safetensors makes files for its user alone
         for file in beside.rglob("*"):  # a tokenizer of several chat templates has a folder of them
             if file.is_dir():
                 continue
-            with open(file, "rb") as written:
-                os.fsync(written.fileno())
+            os.chmod(file, readers)
+            with open(file, "rb") as saved:
+                os.fsync(saved.fileno())
         if folder.exists():
             os.replace(folder, old)
         os.replace(beside, folder)
+        written.append(str(folder))
         shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
+    except Exception as error:
+        if not isinstance(error, OSError) and "os error" not in str(error):  # so safetensors and tokenizers name one
+            raise
+        reason = getattr(error, "strerror", None) or brief(error)
+        raise StudentError(f"{folder}: not written: {reason}; make room or allow writing, and run again") from None
+    finally:
         shutil.rmtree(beside, ignore_errors=True)
-        raise StudentError(
-            f"{folder}: not written: {error.strerror or error}; make room or allow writing, and run again"
-        ) from None
 
 
 def _load(place: str | Path, key: str, load):

@@ -1,7 +1,8 @@
 """How well the students solve problems that no stage before has seen, and how much better one is than another.
 
 In: models/{base,sft,dpo}; the heldout and ood problems of params.yaml.
-Out: data/predictions.jsonl, metrics/eval.json, metrics/eval_ood.json and the plots' data in metrics/plots/.
+Out: data/predictions.jsonl; metrics/eval.json and metrics/eval_ood.json, what runs are compared by, with all other
+figures in metrics/details/; the plots' data in metrics/plots/.
 Run: python -m stages.eval; `--use dev` prints the table for the dev problems and writes nothing.
 
 Every student meets the same problems with the same agent, tools and verifier as the teacher did.
@@ -9,7 +10,6 @@ Every student meets the same problems with the same agent, tools and verifier as
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections import Counter
 from pathlib import Path
@@ -22,6 +22,9 @@ from stages.statistics import mcnemar, paired_difference, wilson
 from stages.verdict import verdict
 
 PREDICTIONS, METRICS = "data/predictions.jsonl", {"heldout": "metrics/eval.json", "ood": "metrics/eval_ood.json"}
+DETAILS = {"heldout": "metrics/details/eval.json", "ood": "metrics/details/eval_ood.json"}
+HEADLINE = ("accuracy", "accuracy_low", "accuracy_high", "n", "cut")  # of a model and task; the gains stand beside them
+MANY_CUT = 0.05  # of a model's chains: then the limit decides a part of the comparison
 ACCURACY, FAILURE = "metrics/plots/accuracy.json", "metrics/plots/failures.json"
 GAINS = (("dpo", "base"), ("dpo", "sft"))
 
@@ -67,7 +70,10 @@ def _of(rows: list[dict], task: str) -> list[dict]:
 
 
 def _summary(rows: list[dict]) -> dict:
-    """`valid_calls`: share of turns that are a call which ran; `steps` and `tokens`: means of a chain."""
+    """`valid_calls`: share of turns that are a call which ran; `steps` and `tokens`: means of a chain.
+
+    `cut`: share of chains that ended as a turn, or what the model reads, reached its limit of tokens.
+    """
     n, turns = len(rows), sum(len(row["steps"]) for row in rows)
     accuracy = wilson(sum(row["verdict"] == "correct" for row in rows), n)
     return {
@@ -78,6 +84,7 @@ def _summary(rows: list[dict]) -> dict:
         "n": n,
         "valid_calls": sum(not step["error"] for row in rows for step in row["steps"]) / max(1, turns),
         "unfinished": sum(row["stop"] != "finish" for row in rows) / n,
+        "cut": sum(row["stop"] == "max_tokens" for row in rows) / n,
         "steps": turns / n,
         "tokens": sum(row["tokens"] for row in rows) / n,
     }
@@ -87,6 +94,23 @@ def _gain(better: list[dict], worse: list[dict]) -> dict[str, float]:
     one, two = ([row["verdict"] == "correct" for row in rows] for rows in (better, worse))
     difference = paired_difference(one, two)
     return {"": difference.estimate, "_low": difference.low, "_high": difference.high, "_p": mcnemar(one, two)}
+
+
+def split(measured: dict) -> tuple[dict, dict]:
+    """What runs are compared by, which is a DVC metric and a column of `dvc metrics show` each, and all the rest."""
+    headline, details = {}, {}
+    for model, of_model in measured.items():
+        if model == "gain":
+            headline[model] = of_model
+            continue
+        headline[model], details[model] = {}, {}
+        for task, figures in of_model.items():
+            if task == "failures":
+                details[model][task] = figures
+                continue
+            headline[model][task] = {name: figures[name] for name in HEADLINE}
+            details[model][task] = {name: value for name, value in figures.items() if name not in HEADLINE}
+    return headline, details
 
 
 def plots(measured: dict[str, dict]) -> tuple[list[dict], list[dict]]:
@@ -129,6 +153,28 @@ def table(measured: dict) -> str:
     return "\n".join(lines)
 
 
+def warning(use: str, measured: dict, max_tokens: int) -> str:
+    """The line beside the table where chains were often cut: a row then says how long a model may write. Else empty."""
+    shares = {name: of_model["all"]["cut"] for name, of_model in measured.items() if name != "gain"}
+    often = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items() if share > MANY_CUT)
+    if not often:
+        return ""
+    return (
+        f"eval: chains on {use} problems that were cut by eval.max_tokens: {max_tokens} (or where the model reads no "
+        f"further): {often}. These rows compare that limit: raise it"
+    )
+
+
+def closing(measured: dict[str, dict], done: str) -> str:
+    """The line that the stage ends with."""
+    said = []
+    for use, of_use in measured.items():
+        models = {name: of_model["all"] for name, of_model in of_use.items() if name != "gain"}
+        shares = ", ".join(f"{name} {100 * whole['accuracy']:.1f} %" for name, whole in models.items())
+        said.append(f"{shares} correct of {next(iter(models.values()))['n']:,} {use} problems")
+    return f"eval: {'; '.join(said) or 'no problem'}; {done}"
+
+
 def _line(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
@@ -168,13 +214,15 @@ def solve(settings: Params, problems: dict[str, list[Problem]]) -> list[dict]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m stages.eval", description=__doc__.split("\n")[0])
+    parser = params.parser("stages.eval", __doc__.split("\n")[0])
     parser.add_argument("--use", choices=("dev",), help="print the table for these problems and write nothing")
     use = parser.parse_args().use
-    from stages.files import replace_file, write_metrics
+    from stages.files import hold, replace_file, write_metrics
     from stages.problems.sources import load
 
     settings = params.load()
+    if not use:
+        hold(PREDICTIONS)
     for name in settings.eval.models:
         if not Path("models", name, "config.json").is_file():  # else it would be asked of the hub
             raise InputError(f"models/{name}: no student there; make it with `dvc repro train@{name}`")
@@ -185,11 +233,14 @@ def main() -> None:
     if not use:
         schema.write(PREDICTIONS, rows, "predictions")
         for name in METRICS:
-            write_metrics(METRICS[name], measured.get(name, {}))
+            for path, figures in zip((METRICS[name], DETAILS[name]), split(measured.get(name, {})), strict=True):
+                write_metrics(path, figures)
         for path, points in zip((ACCURACY, FAILURE), plots(measured), strict=True):
             replace_file(path, "[\n" + ",\n".join(json.dumps(point) for point in points) + "\n]\n")
     for name in problems:
-        print(f"\n{name} problems\n\n{table(measured[name])}")
+        cut = warning(name, measured[name], settings.eval.max_tokens)
+        print(f"\n{name} problems\n\n{table(measured[name])}" + (f"\n\n{cut}" if cut else ""))
+    print(f"\n{closing(measured, 'nothing is written' if use else f'{len(rows):,} chains in {PREDICTIONS}')}")
 
 
 if __name__ == "__main__":

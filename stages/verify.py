@@ -1,11 +1,11 @@
 """Which chains are correct, and what explains the others.
 
-In: data/chains.jsonl. Out: data/verdicts.jsonl, metrics/verify.json. Run: python -m stages.verify
+In: data/chains.jsonl. Out: data/verdicts.jsonl; metrics/verify.json, what runs are compared by, and the other figures
+in metrics/details/verify.json. Run: python -m stages.verify
 """
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter, defaultdict
 
 from stages import params, schema
@@ -17,7 +17,9 @@ from stages.problems.problem import TASKS
 from stages.tools import TOOLKITS
 from stages.verdict import verdict, worked
 
-CHAINS, VERDICTS, METRICS = "data/chains.jsonl", "data/verdicts.jsonl", "metrics/verify.json"
+CHAINS, VERDICTS = "data/chains.jsonl", "data/verdicts.jsonl"
+METRICS, DETAILS = "metrics/verify.json", "metrics/details/verify.json"
+NOT_COMPARED = ("failures", "checks", "perturbation")  # the figures that stand in DETAILS
 
 
 def verdicts(rows: list[dict], tolerance: float, redraws: int = 0) -> list[dict]:
@@ -87,15 +89,30 @@ def metrics(rows: list[dict], made: list[dict]) -> dict:
     }
 
 
+def closing(figures: dict) -> str:
+    """The line that the stage ends with."""
+    shares = ", ".join(f"{task} {100 * share:.1f} %" for task, share in figures["correct_share"].items())
+    often = Counter(figures["failures"]).most_common(3)
+    return (
+        f"verify: {figures['chains']:,} chains: {figures['correct']:,} correct ({shares or 'no task'}), "
+        f"{figures['incorrect']:,} incorrect, {figures['undecided']:,} undecided; most frequent failures: "
+        + (", ".join(f"{failure} {count:,}" for failure, count in often if count) or "none")
+    )
+
+
 def main() -> None:
-    argparse.ArgumentParser(prog="python -m stages.verify", description=__doc__.split("\n")[0]).parse_args()
-    from stages.files import write_metrics
+    params.parser("stages.verify", __doc__.split("\n")[0]).parse_args()
+    from stages.files import hold, write_metrics
 
     settings = params.load().verify
+    hold(VERDICTS)
     rows = schema.read(CHAINS, "chains")
     made = verdicts(rows, settings.tolerance, settings.perturb)
     schema.write(VERDICTS, made, "verdicts")
-    write_metrics(METRICS, metrics(rows, made))
+    figures = metrics(rows, made)
+    write_metrics(METRICS, {name: value for name, value in figures.items() if name not in NOT_COMPARED})
+    write_metrics(DETAILS, {name: figures[name] for name in NOT_COMPARED})
+    print(closing(figures))
 
 
 if __name__ == "__main__":

@@ -84,6 +84,57 @@ def test_a_turn_that_is_no_call_lowers_valid_calls_and_not_the_accuracy():
     assert measured["valid_calls"] == 4 / 5 and measured["accuracy"] == 1.0
 
 
+def cut(problem, number, texts=("Add(a=2, b=3)", "Then I would")):
+    """A chain whose last turn was not over at the limit of tokens."""
+    attempt = Attempt(replace(problem, id=f"{problem.id}/{number}"), 4, 3, examples=0)
+    for text in texts:
+        attempt.advance(Reply(text, 10, len(text), cut=text == texts[-1]))
+    return attempt.chain()
+
+
+def with_cut(count, whole):
+    """Predictions of one model: so many chains that were cut, so many that were not."""
+    chains = [cut(SUM, number) for number in range(count)]
+    chains += [chain(SUM, number, RIGHT) for number in range(count, count + whole)]
+    return evaluation.predictions("sft", "heldout", chains, 0.0)
+
+
+def test_the_share_of_cut_chains_is_a_figure_and_above_one_in_twenty_a_line_beside_the_table():
+    measured = evaluation.metrics(with_cut(3, 1))
+    assert measured["sft"]["math"]["cut"] == measured["sft"]["all"]["cut"] == 0.75
+    assert measured["sft"]["math"]["unfinished"] == 0.75
+    said = evaluation.warning("heldout", measured, 64)
+    assert "eval.max_tokens: 64" in said and "sft 75 %" in said and "heldout" in said and "\n" not in said
+    assert evaluation.warning("heldout", evaluation.metrics(with_cut(1, 19)), 64) == ""
+    assert "sft 5 %" in evaluation.warning("heldout", evaluation.metrics(with_cut(2, 35)), 64)
+
+
+def test_an_answer_in_a_turn_that_was_cut_is_an_answer():
+    answered = cut(SUM, 0, RIGHT)
+    measured = evaluation.metrics(evaluation.predictions("sft", "heldout", [answered], 0.0))["sft"]["math"]
+    assert measured["cut"] == 0 and measured["accuracy"] == 1
+
+
+def test_what_runs_are_compared_by_is_apart_from_the_other_figures_and_none_is_lost():
+    measured = evaluation.metrics(rows(base=BASE, sft=SFT, dpo=DPO))
+    headline, details = evaluation.split(measured)
+    assert list(headline["dpo"]) == ["math", "logic", "all"]
+    assert list(headline["dpo"]["math"]) == ["accuracy", "accuracy_low", "accuracy_high", "n", "cut"]
+    assert headline["gain"] == measured["gain"] and "gain" not in details
+    for model in ("base", "sft", "dpo"):
+        assert details[model]["failures"] == measured[model]["failures"]
+        for task in ("math", "logic", "all"):
+            assert headline[model][task] | details[model][task] == measured[model][task]
+            assert not headline[model][task].keys() & details[model][task].keys()
+
+
+def test_the_stage_ends_with_what_came_out_in_one_line():
+    measured = {"heldout": evaluation.metrics(rows(base=BASE, dpo=DPO))}
+    assert evaluation.closing(measured, "10 chains") == (
+        "eval: base 40.0 %, dpo 100.0 % correct of 5 heldout problems; 10 chains"
+    )
+
+
 def test_gains_are_paired_by_problem():
     gain = evaluation.metrics(rows(base=BASE, sft=SFT, dpo=DPO))["gain"]
     base, sft, dpo = [True, False, False, False], [True, True, True, False], [True] * 4
@@ -109,8 +160,8 @@ def test_the_keys_are_those_of_the_contract():
     for model in ("base", "sft", "dpo"):
         assert list(measured[model]) == ["math", "logic", "all", "failures"]
         for task in ("math", "logic", "all"):
-            keys = "accuracy accuracy_low accuracy_high answer_accuracy n valid_calls unfinished steps tokens".split()
-            assert list(measured[model][task]) == keys
+            keys = "accuracy accuracy_low accuracy_high answer_accuracy n valid_calls unfinished cut steps tokens"
+            assert list(measured[model][task]) == keys.split()
     for task in ("math", "logic", "all"):
         names = [f"dpo_minus_{other}{end}" for other in ("base", "sft") for end in ("", "_low", "_high", "_p")]
         assert list(measured["gain"][task]) == names
@@ -183,6 +234,7 @@ def project(students, monkeypatch):
 
 OUTPUTS = ["data/predictions.jsonl", "metrics/eval.json", "metrics/eval_ood.json"]
 OUTPUTS += ["metrics/plots/accuracy.json", "metrics/plots/failures.json"]
+OUTPUTS += ["metrics/details/eval.json", "metrics/details/eval_ood.json"]
 
 
 def test_every_student_meets_every_problem_and_a_second_run_gives_the_same_bytes(project, capsys):
@@ -198,7 +250,11 @@ def test_every_student_meets_every_problem_and_a_second_run_gives_the_same_bytes
     heldout, ood = (json.loads((project / name).read_text()) for name in OUTPUTS[1:3])
     assert heldout["base"]["all"]["n"] == 12 and ood["base"]["all"]["n"] == 6
     assert not re.search(r"\d\.\d{5}", (project / OUTPUTS[1]).read_text())
-    assert "heldout problems" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "heldout problems" in told
+    end = r"eval: base .* heldout problems; .* 54 chains in data/predictions\.jsonl"
+    assert re.fullmatch(end, told.splitlines()[-1])
+    assert (heldout["base"]["all"]["cut"] > 0.05) == ("heldout problems that were cut by eval.max_tokens: 24" in told)
     evaluation.main()
     assert first == [(project / name).read_bytes() for name in OUTPUTS]
 

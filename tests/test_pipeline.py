@@ -112,6 +112,14 @@ def test_nothing_that_is_made_is_in_git(project):
     assert project.run("git", "status", "--short") == ""
 
 
+def test_each_stage_ends_with_a_line_of_what_came_out(project):
+    for name in STAGES:
+        stage, _, student = name.partition("@")
+        said = project.run(*["python", "-m", f"stages.{stage}", *([student] if student else [])])
+        assert re.match(f"{stage}[ :]", said.strip().splitlines()[-1]), said
+    assert project.run("git", "status", "--short") == ""
+
+
 def test_a_second_run_does_nothing(project):
     assert project.repro() == []
 
@@ -317,7 +325,39 @@ def test_a_forced_run_gives_the_same_hashes(project):
     assert project.run("git", "status", "--short") == ""
 
 
-def test_plots_are_drawn(project):
-    output = project.run("dvc", "plots", "show", "--json")
-    for name in ("accuracy", "failures", "loss", "reward"):
-        assert name in output
+def test_each_plot_is_drawn_once_and_each_student_has_its_own_axis(project):
+    drawn = json.loads(project.run("dvc", "plots", "show", "--json"))
+    assert list(drawn["data"]) == [
+        "accuracy by model and task",
+        "failures by model",
+        *(f"loss of {student}" for student in ("base", "sft", "dpo")),
+        "reward margin of dpo",
+        "reward accuracy of dpo",
+    ]
+    for student in ("base", "sft", "dpo"):
+        (plot,) = drawn["data"][f"loss of {student}"]
+        steps = [int(point["step"]) for point in plot["content"]["data"]["values"]]
+        assert steps[-1] == project.metrics(f"train/{student}.json")["steps"]
+
+
+def test_a_metric_is_what_runs_are_compared_by(project):
+    files = json.loads(project.run("dvc", "metrics", "show", "--json"))[""]["data"]
+    trained = [f"metrics/train/{student}.json" for student in ("base", "sft", "dpo")]
+    assert sorted(files) == sorted(["metrics/eval.json", "metrics/eval_ood.json", "metrics/verify.json", *trained])
+
+    def keys(tree):
+        return [name for value in tree.values() for name in (keys(value) if isinstance(value, dict) else [value])]
+
+    assert len(keys(files["metrics/eval.json"]["data"])) == 69  # 3 students x 3 tasks x 5, 3 tasks x 2 gains x 4
+    assert len(keys(files["metrics/verify.json"]["data"])) == 7
+    for name in ("generate", "pair", "details/eval", "details/eval_ood", "details/verify"):
+        assert project.metrics(f"{name}.json")
+        assert f"metrics/{name}.json" in project.run("git", "ls-files", "metrics")
+
+
+def test_files_are_readable_as_the_umask_has_it(project):
+    made = [path for name in ("data", "models", "metrics") for path in (project.folder / name).rglob("*")]
+    umask = os.umask(0)
+    os.umask(umask)
+    wrong = {path.name for path in made if path.is_file() and path.stat().st_mode & 0o444 != 0o444 & ~umask}
+    assert len(made) > 30 and wrong == set()

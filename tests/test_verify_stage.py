@@ -30,12 +30,23 @@ def run(folder, *arguments):
     )
 
 
+OUTPUTS = ("data/verdicts.jsonl", "metrics/verify.json", "metrics/details/verify.json")
+
+
 def test_the_stage_writes_the_same_bytes_each_time(folder):
     assert run(folder).returncode == 0
-    first = [(folder / name).read_bytes() for name in ("data/verdicts.jsonl", "metrics/verify.json")]
+    first = [(folder / name).read_bytes() for name in OUTPUTS]
     assert run(folder).returncode == 0
-    assert first == [(folder / name).read_bytes() for name in ("data/verdicts.jsonl", "metrics/verify.json")]
+    assert first == [(folder / name).read_bytes() for name in OUTPUTS]
     assert json.loads(first[1])["correct"] == 2
+    assert list(json.loads(first[2])) == ["failures", "checks", "perturbation"]
+
+
+def test_the_stage_ends_with_one_line_of_what_came_out(folder):
+    assert run(folder).stdout == (
+        "verify: 2 chains: 2 correct (math 100.0 %, logic 100.0 %), 0 incorrect, 0 undecided; "
+        "most frequent failures: none\n"
+    )
 
 
 @pytest.mark.parametrize(

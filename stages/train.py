@@ -9,6 +9,7 @@ Beside each model: metrics/train/<name>.json and the curve metrics/train/<name>.
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -43,11 +43,15 @@ Place = tuple[int, int]  # the problem's place in the list, and the sample
 
 @dataclass
 class Run:
-    """What a run made: chains and the keys of their calls by place, why the others are missing, and what stopped it."""
+    """What a run made: chains and the keys of their calls by place, why the others are missing, and what stopped it.
+
+    `refusal` is what the provider said as it refused the last one of those it refused.
+    """
 
     chains: dict[Place, Chain] = field(default_factory=dict)
     calls: dict[Place, list[str]] = field(default_factory=dict)
     missing: dict[Place, str] = field(default_factory=dict)
+    refusal: str = ""
     error: InputError | None = None
 
 
@@ -88,7 +92,9 @@ async def make_chains(problems: list[Problem], settings: Params, teacher: Teache
             except ProviderError as failure:
                 run.missing[place, sample] = failure.kind
                 progress.failure(failure.kind)
-                failed_in_a_row += failure.kind != REFUSED
+                if failure.kind == REFUSED:
+                    run.refusal = str(failure)
+                failed_in_a_row += failure.again  # one that no second try mends is of this request
                 if failed_in_a_row >= limits.max_failures:
                     teacher.stop(f"{failed_in_a_row} chains in a row failed at the provider, the last with: {failure}")
             except InputError as error:
@@ -354,6 +360,7 @@ def _unfinished(problems: list[Problem], run: Run, teacher: Teacher) -> str:
         missing += (
             f"refused for content or length: {', '.join(refused[:10])}{more}; leave these out of problems.train, "
             "or take a model that answers them (for length: or a lower agent.max_steps); "
+            f"the last was refused with: {run.refusal}; "
         )
     return missing + spent + "every answer is kept in the journal: run again, and only the rest is asked"
 

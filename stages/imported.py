@@ -51,7 +51,7 @@ from stages.problems.redraw import marked
 from stages.problems.reference import confirmed
 from stages.problems.sources import check_keys, say_unwatched
 from stages.prompt import prompt_messages
-from stages.provider import MOST_TOKENS
+from stages.reply import MOST_TOKENS
 from stages.schema import json_row
 from stages.stated import agrees
 from stages.tools import TOOLKITS

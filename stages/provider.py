@@ -1,58 +1,38 @@
 """The provider: one request through litellm, and what comes back as a reply or as one of two errors.
 
 What the provider does wrong is raised: `ProviderError` ends one chain, `TeacherError` the run. What the model does
-wrong is a reply like any other. Nothing here is tried twice; that is the teacher's.
+wrong is a reply like any other (stages/reply.py). Nothing here is tried twice; that is the teacher's.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import email.utils
 import gc
 import logging
 import math
 import os
 import sys
-import time
 import warnings
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from functools import partial
+from itertools import takewhile
 
 from stages import wire
 from stages.agent import Reply
 from stages.chain import readable
-from stages.keys import guard, held, hidden
-from stages.params import DeploymentParams, InputError, RuntimeParams, printable
+from stages.keys import guard
+from stages.params import DeploymentParams, RuntimeParams
+from stages.reply import Doubtful, ProviderError, TeacherError, read_answer, read_failure
 
 SIMULATED, LOCAL = "simulated/", "local/"
 OURS = (SIMULATED, LOCAL)  # they run here: no key, no price, and a failure is of the run
-LONGEST_ANSWER = 200_000  # characters; a server that ignores max_tokens would fill journal and prompts
-MOST_TOKENS = 10**9  # that a server may say it read or wrote
-REFUSALS = ("content_filter", "content management policy", "context_length", "context length")  # beside litellm's own
+VOUCHED = 16  # refusals in a row that one good answer vouches for: they are these requests' own
+NOTHING = "(empty)"  # sent for a turn in which the model said nothing: providers refuse one without text
 FREE = (
     *("input_cost_per_token", "output_cost_per_token"),
     *("cache_creation_input_token_cost", "cache_read_input_token_cost"),
 )
-
-
-class TeacherError(InputError):
-    """No call can succeed: the model, its key or its parameters are wrong. The message names what to change."""
-
-
-class ProviderError(Exception):
-    """The provider did not answer one request.
-
-    `kind` is rate_limit, server_error, timeout, connection, bad_answer (an error in a 200, no text) or refused (this
-    request, for its content or length; not tried again). `wait_s` is what its Retry-After asked for, `cost_usd` what
-    an answer that cannot be used is billed at.
-    """
-
-    def __init__(self, kind: str, message: str, wait_s: float = 0.0, cost_usd: float = 0.0):
-        super().__init__(message)
-        self.kind = kind
-        self.wait_s = wait_s
-        self.cost_usd = cost_usd
 
 
 def imported_litellm():
@@ -109,6 +89,10 @@ class Provider:
         self._router = None
         self._left: set[str] = set()  # the deployments that are not left out
         self._last = ProviderError("connection", "no deployment was asked")
+        self._judging = asyncio.Lock()
+        self._vouched: Counter[str] = Counter()  # by place: refusals that are still taken for their requests' own
+        self._hopeless: dict[str, TeacherError] = {}
+        self._said_unread = False
 
     @property
     def opened(self) -> bool:
@@ -210,32 +194,85 @@ class Provider:
         """
         picked = {} if self._router is None else {"metadata": {}}  # the Router notes there which deployment it took
         try:
+            reply = await self._ask(request, **picked)
+        except ProviderError:
+            raise
+        except Exception as error:  # litellm wraps most, and lets the rest of what a provider's module raises through
+            reply = self._read(error)
+            if isinstance(reply, Doubtful):
+                reply = await self._judged(reply, request, _place(picked))
+            if not isinstance(reply, Reply):
+                raise reply if self._router is None else self._of_one(reply, error, _place(picked)) from None
+        self.answered += 1
+        self._vouched[_place(picked)] = VOUCHED
+        return reply
+
+    async def _ask(self, request: dict, **where: object) -> Reply:
+        """Ask once; raises what litellm raises, and ProviderError for an answer that cannot be used."""
+        try:
             # litellm's own limit of time ends no answer that trickles in; it comes first, as the Router learns from it
             async with asyncio.timeout(self.timeout_s * 1.1):
                 response = await self._request(
-                    messages=[{**message, "content": readable(message["content"])} for message in request["messages"]],
+                    messages=[self._sendable(message) for message in request["messages"]],
                     timeout=self.timeout_s,
                     max_retries=0,
-                    **picked,
+                    **where,
                     **wire.asked(request["tools"]),
                     **request["sampling"],
                 )
         except TimeoutError:
             raise ProviderError("timeout", f"no answer within {self.timeout_s:g} s") from None
-        except Exception as error:  # litellm wraps most, and lets the rest of what a provider's module raises through
-            failure = self._failure(error)
-            raise failure if self._router is None else self._of_one(failure, error, picked["metadata"]) from None
-        reply = _reply(response, with_calls=request["tools"] is not None, empty=self.local)
-        self.answered += 1
-        return reply
+        most = request["sampling"]["max_tokens"]
+        return read_answer(response, with_calls=request["tools"] is not None, empty=self.local, max_tokens=most)
 
-    def _of_one(self, failure: Exception, error: Exception, picked: dict) -> ProviderError | TeacherError:
+    def _sendable(self, message: dict) -> dict:
+        content = readable(message["content"])
+        silent = message["role"] == "assistant" and not content.strip() and "tool_calls" not in message
+        return {**message, "content": NOTHING if silent and not self.model.startswith(OURS) else content}
+
+    def _read(self, error: Exception) -> Reply | ProviderError | TeacherError:
+        return read_failure(error, self._litellm, self.model, self.model.startswith(OURS))
+
+    async def _judged(self, failure: Doubtful, request: dict, place: str) -> ProviderError | TeacherError:
+        """Whose failure it is: this request's where the place has just answered another one, or answers a probe."""
+        async with self._judging:  # the first of many asks for all
+            if not self._vouched[place] and place not in self._hopeless:
+                await self._probe(failure, request, place)
+            if place in self._hopeless:
+                return self._hopeless[place]
+            self._vouched[place] = max(0, self._vouched[place] - 1)
+        if failure.kind != "refused" and not self._said_unread:
+            self._said_unread = True
+            print(f"generate: {failure}; such a request is not asked again in this run", file=sys.stderr)
+        return failure
+
+    async def _probe(self, failure: Doubtful, request: dict, place: str) -> None:
+        """Ask the same with another question: model, key, parameters, tools and system message are on trial.
+
+        So what a run happens to ask, and what an earlier one has asked, decides nothing.
+        """
+        system = list(takewhile(lambda message: message["role"] == "system", request["messages"]))
+        probe = {**request, "messages": [*system, {"role": "user", "content": "Say ok."}]}
+        try:
+            reply = await self._ask(probe, **({"model": place} if place else {}))
+        except ProviderError as strange:
+            reply = strange if strange.kind == "timeout" else Reply("", cost_usd=strange.cost_usd)
+        except Exception as error:
+            reply = self._read(error)
+        if isinstance(reply, Reply):
+            self._vouched[place] = VOUCHED
+            failure.cost_usd += reply.cost_usd
+        elif isinstance(reply, Doubtful):
+            self._hopeless[place] = reply.of_all
+        elif isinstance(reply, TeacherError):
+            self._hopeless[place] = reply
+
+    def _of_one(self, failure: Exception, error: Exception, name: str) -> ProviderError | TeacherError:
         """A failure where there are other deployments: they go on, and so does the run."""
         if getattr(error, "cooldown_time", None) is not None:
             said = f"all deployments rest after failures; the last said: {self._last}"
             return ProviderError(self._last.kind, said, float(error.cooldown_time))
         if isinstance(failure, TeacherError):
-            name = picked.get("model_info", {}).get("id")
             if name in self._left:
                 self._left.discard(name)
                 self._router.delete_deployment(name)
@@ -246,105 +283,10 @@ class Provider:
                 return failure
             failure = ProviderError("server_error", str(failure))
         if failure.kind != "refused":
-            self._last = failure = ProviderError(failure.kind, str(failure))  # another place need not wait as it asked
+            failure.wait_s, self._last = 0.0, failure  # another place need not wait as it asked
         return failure
 
-    def _failure(self, error: Exception) -> ProviderError | TeacherError:
-        """The error in our two kinds. Where litellm gives no status, a 200 held an error."""
-        known, said = self._litellm.exceptions, _said(error)
-        status = getattr(error, "status_code", None)
-        headers = getattr(error, "litellm_response_headers", None)
-        if type(status) is not int or status == 422 and not headers:  # litellm makes a 422, or any code, of such a 200
-            status = None
-        fatal = TeacherError(f"generate.teacher.model {self.model}: {said}; {_advice(error, status)}")
-        if self.model.startswith(OURS):
-            return fatal
-        words = f"{error} {getattr(error, 'body', None)}".lower()
-        if isinstance(error, known.ContextWindowExceededError | known.ContentPolicyViolationError):
-            return ProviderError("refused", said)
-        if status == 400 and any(mark in words for mark in REFUSALS):
-            return ProviderError("refused", said)
-        if isinstance(error, known.UnsupportedParamsError) or status in (401, 402, 403, 404):
-            return fatal
-        if status == 429:
-            return fatal if "insufficient_quota" in words else ProviderError("rate_limit", said, _wait_s(error))
-        if isinstance(error, known.Timeout) or status == 408:
-            return ProviderError("timeout", said)
-        if status is None:
-            return ProviderError("bad_answer", said)
-        if 400 <= status < 500 and status != 409:  # the first request fails: all would; later: it is this one
-            return ProviderError("refused", said) if self.answered else fatal
-        if isinstance(error, known.APIConnectionError) or "connect" in said.lower():
-            return ProviderError("connection", said)
-        if status == 500 and not headers:  # litellm's own: a 200 that is no JSON, half of it, or nothing
-            return ProviderError("bad_answer", said)
-        return ProviderError("server_error", said, _wait_s(error))
 
-
-def _reply(response: object, with_calls: bool, empty: bool) -> Reply:
-    """litellm's response, which holds what the server sent.
-
-    Nothing is a failure, unless the tokens were used up; or `empty`: it is our own model, and it said nothing.
-    """
-    if not response.choices:
-        raise ProviderError("bad_answer", "an answer without choices")
-    cost = response._hidden_params.get("response_cost") or 0.0
-    cost = round(cost, 8) if 0.0 <= cost < MOST_TOKENS else 0.0
-
-    def useless(kind: str, why: str) -> ProviderError:
-        return ProviderError(kind, why, cost_usd=cost)
-
-    choice, usage = response.choices[0], response.get("usage")
-    text, cut = choice.message.content or "", choice.finish_reason == "length"
-    if choice.finish_reason == "content_filter":
-        raise useless("refused", "the provider's content filter took the answer")
-    try:
-        calls = wire.calls_of(choice.message) if with_calls else ()
-    except ValueError as error:
-        raise useless("bad_answer", str(error)) from None
-    said = text + wire.said(calls)
-    if not (text.strip() or cut or calls or empty):
-        raise useless("bad_answer", "an empty answer")
-    if len(said) > LONGEST_ANSWER:
-        raise useless("bad_answer", f"an answer of {len(said):,} characters, limit {LONGEST_ANSWER:,}")
-    if key := held(said):
-        raise useless("bad_answer", f"an answer that holds the value of ${key}")
-    return Reply(
-        text=text,
-        prompt_tokens=_count(usage and usage.prompt_tokens),
-        completion_tokens=_count(usage and usage.completion_tokens),
-        cost_usd=cost,
-        cut=cut,
-        calls=calls,
-    )
-
-
-def _count(said: object) -> int:
-    """A number of tokens; 0 for what cannot be one, so that a strange server spoils no row of chains.jsonl."""
-    return said if isinstance(said, int) and 0 <= said < MOST_TOKENS else 0
-
-
-def _said(error: Exception) -> str:
-    """The provider's words in one line of at most 200 characters, with no key of the environment in it."""
-    text = str(error).partition("\n\nLiteLLM: model group")[0]  # what the Router adds
-    text = " ".join(text.split()).replace(f"litellm.{type(error).__name__}: ", "")
-    return printable(hidden(text).partition(" Traceback (most recent")[0][:200])
-
-
-def _advice(error: Exception, status: int | None) -> str:
-    if status == 401:
-        return "set its key in the environment"
-    if type(error).__name__ == "UnsupportedParamsError":
-        return "change generate.teacher (seed: null where the provider takes none)"
-    return "change generate.teacher, runtime.teacher or the account"
-
-
-def _wait_s(error: Exception) -> float:
-    """Seconds that Retry-After asks for, as a number or a date; 0 where it is not there."""
-    headers: Mapping[str, str] = getattr(error, "litellm_response_headers", None) or {}
-    said = headers.get("retry-after", "")
-    with contextlib.suppress(ValueError):
-        return max(0.0, float(said))
-    with contextlib.suppress(ValueError):
-        return max(0.0, email.utils.parsedate_to_datetime(said).timestamp() - time.time())
-    return 0.0
+def _place(picked: dict) -> str:
+    """The deployment that the Router took; empty where there is but one, or none was free."""
+    return picked.get("metadata", {}).get("model_info", {}).get("id", "")

@@ -121,7 +121,7 @@ class Teacher:
         return reply
 
     async def _buy(self, request: dict, until: float) -> Reply:
-        tries, untold = 0, 0
+        tries, untold, silent = 0, 0, 0
         while True:
             try:
                 async with self._in_flight:  # a call that waits for its next try is not in flight: another goes on
@@ -129,7 +129,11 @@ class Teacher:
             except ProviderError as failure:
                 self.spent_usd += failure.cost_usd
                 tries += 1
-                over = failure.kind == "refused" or tries > self.runtime.retries or failure.wait_s > PATIENCE_S
+                if failure.reply is not None:  # it would only be paid for again: this is what the model does here
+                    silent += 1
+                    if silent > 1 or tries > self.runtime.retries:
+                        return failure.reply
+                over = not failure.again or tries > self.runtime.retries or failure.wait_s > PATIENCE_S
                 if over or self.stopped:
                     raise
                 last = failure

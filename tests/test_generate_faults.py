@@ -225,7 +225,7 @@ def test_refused_problems_are_named_with_what_to_do(project):
         assert len(provider.seen) == 6 + (CHAINS - 6) * TURNS  # a refusal is not asked again in the same run
     assert re.search(
         r"6 of 72 chains are missing: 6 refused; refused for content or length: builtin/\S+, builtin/\S+; "
-        r"leave these out of problems\.train, or take a model that answers them",
+        r"leave these out of problems\.train, or take a model that answers them .*the last was refused with: .*9 tok",
         str(said.value),
     )
 

@@ -158,7 +158,16 @@ def test_places_that_all_refuse_end_the_run(tmp_path):
     with Provider(lambda request: error(401, "bad key")) as one, Provider(lambda request: error(403, "no")) as two:
         chosen = places(DeploymentParams(one.url), DeploymentParams(two.url))
         _, failures = ask_at_once(tmp_path, chosen, 1)
-        assert isinstance(failures[0], TeacherError) and len(one.seen) == len(two.seen) == 1
+        assert isinstance(failures[0], TeacherError) and (len(one.seen), len(two.seen)) == (1, 2)  # and the probe
+
+
+def test_a_place_that_refuses_everything_with_a_400_is_left_out_and_named_once(tmp_path, capfd):
+    """As Google does where a key is wrong. The probe is asked there, not of the place that answers."""
+    with Provider(lambda request: "x") as good, Provider(lambda request: error(400, "API key not valid")) as bad:
+        asked, replies = ask_at_once(tmp_path, places(DeploymentParams(bad.url), DeploymentParams(good.url)), 60)
+        assert all(isinstance(reply, Reply) for reply in replies) and len(good.seen) == 60
+        assert len(bad.seen) <= 8 + 1  # those in flight, and the probe
+    assert capfd.readouterr().err.count("runtime.teacher.deployments[0] is left out: ") == 1
 
 
 def test_a_refused_request_is_refused_once_by_one_place(tmp_path):

@@ -8,6 +8,7 @@ Only what is in a mathematician's notation, such as `\\sqrt{2}`, goes on to Math
 - a long decimal is what a float prints: `0.3333333333333333` is `1/3`, `0.30000000000000004` is `0.3`
 - a unit on one side only is ignored: `18 dollars` is `18`, `50%` is `50`; `18 apples` against `18 pears` is undecided
 - measures on both sides are converted: `36 inches` is `3 feet`, `3 feet` is neither `3 meters` nor `3 hours`
+- a unit or scale in no table (`3 tons`, `20 degrees celsius`) against another number is undecided, never different
 - `50%` is also `0.5`; `2 hours` against `120` or `3 dozen` against `3` is undecided, as the question decides the unit
 - `{1, 2}` is `{2, 1}`, `(1, 2)` is not `(2, 1)`; `[1, 2]` against `(1, 2)` is undecided, `[1, 2)` is not `[1, 2]`
 - `(A)` is `A`, and `A) True` too; a letter against what an option may say is undecided

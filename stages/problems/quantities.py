@@ -51,6 +51,8 @@ ALSO = {
     **dict.fromkeys(("ounce", "oz"), ("volume", "kitchen volume")),
     **dict.fromkeys(("cent", "¢", "penny"), ("euros", "mass")),  # the pound is money too
 }
+# Units that nobody means without saying so: `28 feet` are 84 hands, and yet not 84.
+_SELDOM = set("furlong chain rod fathom hand stone grain carat fortnight nickel dime acre hectare".split())
 _PLURALS = {"feet": "foot", "inches": "inch", "centuries": "century", "pennies": "penny", "gross": "gross"}
 _POWERS = {"square": 2, "sq": 2, "cubic": 3}
 _CURRENCIES = {"$", "€", "£"}
@@ -83,6 +85,7 @@ _NUMBER_WORDS = set(_TIMES) | set(
     eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety half halves quarter quarters pi π inf
     nan""".split()
 )
+_SHORT = set("sq ad am as at bc be by cd do ex go he if in is it me my no of on or ox so to tv up us we yo".split())
 _ROMAN = re.compile(r"[ivxlcdm]{2,20}+")
 # Words that change or deny the number before them, or turn its direction.
 _CHANGES = set(
@@ -148,10 +151,9 @@ class Quantity:
         return self.units - UNITS.keys()
 
     def sizes(self) -> set[Fraction]:
-        """The sizes of all units of this dimension, also of square and cubic ones."""
+        """The sizes of the units that a bare number may be in, also of square and cubic ones."""
         line, _, power = self.dimension.partition(" power")
-        powers = {size ** int(power) for name, size in UNITS.values() if name == line} if power else set()
-        return powers | {size for name, size in UNITS.values() if name == self.dimension}
+        return {UNITS[unit][1] ** int(power or 1) for unit in UNITS.keys() - _SELDOM if UNITS[unit][0] == line}
 
 
 def quantity(text: str) -> Quantity | None:
@@ -214,7 +216,8 @@ def _units(names: list[str]) -> frozenset[str]:
     """The words that are units, or may be one: two letters behind a number mostly are."""
     singular = [_PLURALS.get(name, name.removesuffix("s")) for name in names if name not in _FILLERS]
     known = {name for name in singular if name in UNITS or {name, f"{name}s"} & _VAGUE}
-    return frozenset(known | {name for name in singular[:1] if len(name) == 2})
+    short = {name for name in names[:1] if len(name) == 2 and name not in _SHORT}
+    return frozenset(known | short)
 
 
 def _compound(text: str) -> Quantity | None:

@@ -69,6 +69,46 @@ def test_every_notation_of_a_formula_is_one_formula(sources, formula):
     assert parse(text(formula)) == formula
 
 
+OTHER_SIGNS = {
+    "P(a) → ¬Q(a)": [
+        "P(a) ⟶ ¬Q(a)",
+        "P(a) ➜ ￢Q(a)",
+        "P(a) --> ∼Q(a)",
+        "P(a) –> ~Q(a)",
+        "P(a) ==> !Q(a)",
+        "Ｐ（ａ） → ￢Ｑ（ａ）",
+        "𝑃(𝑎) → ¬𝑄(𝑎)",
+        "`P(a) → ¬Q(a)`",
+        "“P(a) → ¬Q(a)”",
+        "$P(a) \\to \\neg Q(a)$",
+        "\\(P(a) \\Rightarrow \\lnot Q(a)\\)",
+        "P(a) \\rightarrow\\neg \\text{Q}(a)",
+        "P(a) \rightarrow \neg Q(a)",  # as JSON reads "\rightarrow": a carriage return and "ightarrow"
+        "P(a)\to \neg Q(a)",
+    ],
+    "P(a) ↔ Q(a)": ["P(a) ⟷ Q(a)", "P(a) <--> Q(a)", "P(a) <==> Q(a)", "P(a) \\iff Q(a)", "P(a) \\leftrightarrow Q(a)"],
+    "P(a) ∨ Q(a)": ["P(a) v Q(a)", "P(a) V Q(a)", "P(a) \\/ Q(a)", "P(a) \\lor Q(a)", "P(a) \vee Q(a)", "P(a) ⋁ Q(a)"],
+    "P(a) ∧ ¬Q(a)": ["P(a) /\\ ~Q(a)", "P(a) \\wedge \\neg Q(a)", "P(a) /\\NOT Q(a)", "P(a) ⋀ ¬Q(a)"],
+    "P(a) ⊕ Q(a)": ["P(a) \\oplus Q(a)", "P(a) ⨁ Q(a)", "P(a) \\veebar Q(a)"],
+    "∀x ∃y (L(x, y))": [
+        "\\forall x\\, \\exists y \\left(L(x, y)\\right)",
+        "\forall x \\exists y L(x，y)",
+    ],
+    "¬∃x ∃y (L(x, y))": ["∄x, y (L(x, y))", "\\nexists x y (L(x, y))"],
+    "a ≠ tom_sawyer": ["a \\neq 'tom sawyer'", "a ≠ tom\\_sawyer", 'a != "tom sawyer"'],
+    "Likes(alice, O'Brien)": ['Likes("alice", O’Brien)', "Likes(‘alice’, O'Brien)", "Likes(alice, “O’Brien”)"],
+    "P(x86-64) ∧ P(x1a)": ["P(x86–64) ∧ P(x₁a)", "P(x86‑64) ∧ P(x₁a)"],
+    "Prénom(josé)": ["Pre\u0301nom(jose\u0301)"],
+    "Từ(Ștefan)": ["Tu\u031b\u0300(S\u0326tefan)"],
+}
+
+
+@pytest.mark.parametrize("canonical", OTHER_SIGNS)
+def test_signs_of_keyboards_word_processors_and_latex_are_read_where_they_can_mean_one_thing(canonical):
+    assert [text(parse(source)) for source in OTHER_SIGNS[canonical]] == [canonical] * len(OTHER_SIGNS[canonical])
+    assert text(parse(canonical)) == canonical
+
+
 @pytest.mark.parametrize(
     ("source", "canonical"),
     [
@@ -93,7 +133,7 @@ def names(pattern):
     return st.from_regex(pattern, fullmatch=True).filter(lambda name: name.lower() not in KEYWORDS)
 
 
-NAMES = names(r"[A-Za-zé][A-Za-z0-9_]{0,8}(?:[-.][a-z0-9]{1,3})?\+{0,2}")
+NAMES = names(r"[A-Za-zé][A-Za-z0-9_]{0,8}(?:[-.'][a-z0-9]{1,3})?\+{0,2}")
 VARIABLES = names(r"[a-z][a-z0-9_]{0,3}")
 ATOMS = st.one_of(
     st.builds(lambda name, terms: ("is", name, *terms), NAMES, st.lists(NAMES, max_size=3)),
@@ -148,7 +188,8 @@ def test_every_formula_is_read_back_from_its_text(formula):
         ("P(a) ^ Q(a)", "at character 6, `^ Q(a)`: it may mean `and` or `xor`; write ∧ or ⊕"),
         ("P('a')", "at character 3, `'a')`: write names without quotes"),
         ("Cold($x)", "at character 6, `$x)`: write a variable without it"),
-        ("\\forall x P(x)", "at character 1, `\\forall x P(x)`: write ∀ ∃ ¬ ∧ ∨ → ↔ ⊕ or forall exists not and or"),
+        ("\\alpha(a)", "at character 1, `\\alpha(a)`: write ∀ ∃ ¬ ∧ ∨ → ↔ ⊕ or forall exists not and or"),
+        ("P(a) ← Q(a)", "at character 6, `← Q(a)`: write the condition first, as in A → B"),
         ("-P(a)", "at character 1, `-P(a)`: write ¬ for not and -> for implies"),
         ("Age(a) > 3", "at character 8, `> 3`: write a predicate such as Less(x, y)"),
         ("P(a) + Q(a)", "at character 6, `+ Q(a)`: this sign has no place in a formula"),
@@ -157,10 +198,12 @@ def test_every_formula_is_read_back_from_its_text(formula):
         ("P(a)\u202e", "at character 5, `<U+202E>`: this sign has no place in a formula"),
         ("P(\x00)", "at character 3, `<U+0000>)`: this sign has no place in a formula"),
         ("Р(a)", "at character 1, `Р(a)`: this sign has no place in a formula"),  # a Cyrillic letter
-        ("P(e\u0301)", "at character 4, "),  # an accent of its own
-        ("P(ａ)", "at character 3, `ａ)`: this sign has no place in a formula"),  # full width
+        ("P(q\u0301)", "at character 4, "),  # no letter has this accent
+        ("P(\u200ba)", "at character 3, `<U+200B>a)`: this sign has no place in a formula"),
         ("P(1٢)", "at character 4, `٢)`: this sign has no place in a formula"),
-        ("__import__('os')", "at character 12, `'os')`: write names without quotes"),
+        ("__import__('os').system('true')", "at character 18, `system('true')`: expected an operator such as"),
+        ("∀x (P('x'))", "at character 7, `'x'))`: write names without quotes"),  # the variable, or a thing of that name
+        ("'P' ∧ Q(a)", "at character 1, `'P' ∧ Q(a)`: write names without quotes"),
     ],
 )
 def test_what_is_no_formula_is_refused_with_its_place(source, message):
@@ -180,6 +223,8 @@ def test_what_is_no_formula_is_refused_with_its_place(source, message):
         ("P(a) → Q(a) ∧ R(a) ∨ P(a)", "at character 20, `∨ P(a)`: ∧ and ∨ in one row"),
         ("∀x P(x) → Q(x)", "at character 9, `→ Q(x)`: how far ∀x reaches has two readings; add brackets after it"),
         ("∃x ¬P(x) ∧ Q(a)", "at character 10, `∧ Q(a)`: how far ∃x reaches has two readings; add brackets after it"),
+        ("∀x P(x) v Q(x)", "at character 9, `v Q(x)`: how far ∀x reaches has two readings; add brackets after it"),
+        ("P(a) v Q(a) ∧ R(a)", "at character 13, `∧ R(a)`: ∨ and ∧ in one row have two readings; add brackets"),
         ("∀x. P(x) & Q(x)", "at character 10, `& Q(x)`: how far ∀x reaches has two readings; add brackets after it"),
     ],
 )

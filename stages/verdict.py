@@ -43,9 +43,12 @@ def verdict(chain: Chain, tolerance: float, agrees: bool = True) -> dict:
         "numbers_grounded": state is not None or numbers_grounded(chain.question, made),
         "question_numbers_used": state is not None or question_numbers_used(chain.question, made),
     }
-    foreign = _foreign(chain, replayed)
-    failure = "unknown_tool" if foreign else _failure(chain, checks, right)
-    word = "undecided" if foreign else {"": "correct", "undecided": "undecided"}.get(failure, "incorrect")
+    failure = _failure(chain, checks, right)
+    if failure == "ungrounded" and checks["reproduced"] and right is True and _perhaps_grounded(chain, state):
+        failure = "undecided"
+    word = {"": "correct", "undecided": "undecided"}.get(failure, "incorrect")
+    if _foreign(chain, replayed):
+        word, failure = "undecided", "unknown_tool"
     row = {"chain_id": chain.chain_id, "problem_id": chain.problem_id, "verdict": word, "failure": failure}
     return {**row, **checks, "perturbation": ""}
 
@@ -88,8 +91,17 @@ def _grounded(chain: Chain, worked: list[Step], state: object, tolerance: Fracti
     if state is None:
         return any(equal(chain.answer, step.result, chain.task, tolerance) for step in worked)
     if chain.toolkit == "fol" and _OPTION.fullmatch(chain.gold):
-        return state.rests_on("True")  # the option asked for last is proved; that it is this letter's, nobody reads
+        return state.rests_on(chain.gold)  # the answer is right, so this is its letter
     return any(equal(chain.answer, label, chain.task) and state.rests_on(label) for label in LABELS)
+
+
+def _perhaps_grounded(chain: Chain, state: object) -> bool:
+    """Whether a proof in first-order logic may be one of the answer, though that is not sure; others never may."""
+    if chain.toolkit != "fol" or chain.stop != "finish" or state is None:
+        return False
+    labels = [label for label in LABELS if equal(chain.answer, label, chain.task)]
+    answer = chain.gold if _OPTION.fullmatch(chain.gold) else labels[0] if labels else ""
+    return not state.objection(answer)
 
 
 def _results_used(chain: Chain, worked: list[Step], state: object) -> bool:

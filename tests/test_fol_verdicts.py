@@ -78,6 +78,6 @@ def test_the_worked_examples_are_correct_chains():
     problems = example_problems("fol", 9)
     assert [problem.gold for problem in problems] == ["False", "Unknown", "True"]
     for problem in problems:
-        assert open_fol(problem.question).statements == len(problem.solution) - 2
+        assert open_fol(problem.question).story.statements == len(problem.solution) - 2
         assert judged(problem, *(call.text() for call in problem.solution))["verdict"] == "correct"
     assert system_text("fol", "logic", 2).count("> Entails(") == 2

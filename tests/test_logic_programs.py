@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.chain import chain_from_row
-from stages.problems import proofwriter
+from stages.problems import folio, proofwriter
 from stages.problems.jsonl import JsonlError
 from stages.problems.logic_programs import MAX_LENGTH, ProgramError, chain, posed, read, run
 from stages.verdict import verdict
@@ -282,7 +282,13 @@ def test_a_file_says_set_and_model_by_its_name(tmp_path):
     ("name", "row", "message"),
     [
         ("programs.json", {}, r"the file's name does not say set and model; name it ProntoQA_dev_<model>"),
-        ("FOLIO_dev_model.json", {}, r"the file's name does not say set and model"),
+        ("AR-LSAT_dev_model.json", {}, r"the file's name does not say set and model"),
+        ("FOLIO_dev_model.json", {"question": "Bob is kind?"}, r"question is no `... true, false, or uncertain\? "),
+        (
+            "FOLIO_dev_model.json",
+            {"options": ["A) 1", "B) 2"]},
+            r"option '1' is none of True, False, Unknown, Uncertain",
+        ),
         (NAME, {"raw_logic_programs": []}, r"some-model-1\.json line 1: raw_logic_programs is no list of one text"),
         (NAME, {"raw_logic_programs": ["a", "b"]}, r"raw_logic_programs is no list of one text"),
         (NAME, {"raw_logic_programs": ["a" * (MAX_LENGTH + 1)]}, r"line 1: the program has 20,001 characters"),
@@ -294,6 +300,95 @@ def test_a_row_in_another_form_is_named(tmp_path, name, row, message):
     (tmp_path / name).write_text(json.dumps([{**COLD_ROW, "raw_logic_programs": [COLD_PROGRAM], **row}]))
     with pytest.raises(JsonlError, match=message):
         list(read(tmp_path / name))
+
+
+# Programs of formulas
+
+
+CAT_ROW = {
+    "id": "FOLIO_dev_7",
+    "context": "All cats purr. Mr. Tom is a cat. No. 5 is a house.",
+    "question": "Based on the above information, is the following statement true, false, or uncertain? Mr. Tom purrs.",
+    "options": ["A) True", "B) False", "C) Uncertain"],
+    "answer": "A",
+}
+CAT_PROGRAM = """Predicates:
+Cat(x) ::: x is a cat.
+Premises:
+∀x (Cat(x) → Purr(x)) ::: All cats purr.
+Cat(tom) ::: Mr. Tom is a cat.
+House(five) ::: No. 5 is a house.
+Conclusion:
+Purr(tom) ::: Mr. Tom purrs.
+"""
+
+
+def made_of_formulas(program, **changes):
+    one = chain(posed(folio.lettered("row", {**CAT_ROW, **changes})), program, "model")
+    assert chain_from_row(one.row()) == one
+    return one, verdict(one, 0.0)
+
+
+def test_a_program_of_formulas_is_the_chain_of_its_premises_and_conclusion():
+    one, row = made_of_formulas(CAT_PROGRAM)
+    assert [step.text for step in one.steps] == [
+        'Premise(formula="∀x (Cat(x) → Purr(x))")',
+        'Premise(formula="Cat(tom)")',
+        'Premise(formula="House(five)")',
+        'Entails(formula="Purr(tom)")',
+        'Finish(answer="True")',
+    ]
+    assert (one.problem_id, one.source, one.gold, one.answer, row["verdict"]) == (
+        "folio/FOLIO_dev_7",
+        "folio",
+        "True",
+        "True",
+        "correct",
+    )
+
+
+def test_folio_with_letters_asks_as_the_published_rows_do_a_sentence_a_line():
+    rows = {"premises": ["All cats purr.", "Mr. Tom is a cat.", "No. 5 is a house."], "conclusion": "Mr. Tom purrs."}
+    published = folio.problem("folio/validation/00000", "row", {**rows, "label": "True"})
+    lettered = folio.lettered("row", CAT_ROW)
+    assert (lettered.question, lettered.gold, lettered.toolkit) == (published.question, published.gold, "fol")
+    assert posed(lettered) == lettered
+    assert folio.lettered("row", {**CAT_ROW, "answer": "C"}).gold == "Unknown"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changes", "answer", "failure"),
+    [
+        ("Purr(tom) :::", "¬Purr(tom) :::", {"answer": "B"}, "False", ""),
+        ("Cat(tom) :::", "Cat(tim) :::", {"answer": "C"}, "", "no_answer"),  # tom stands in no premise ...
+        ("Cat(tom) :::", "Dog(tom) :::", {"answer": "C"}, "Unknown", ""),
+        ("Cat(tom) ::: Mr. Tom is a cat.\n", "", {"answer": "A"}, "", "no_answer"),
+        ("Cat(tom) :::", "Cat(tom)\nCat(tom) :::", {}, "True", ""),  # the second is refused, and states nothing else
+        ("Cat(tom) :::", "Cat(tom)\n¬Cat(tom) :::", {}, "", "no_answer"),  # a contradiction has no value
+        ("∀x (Cat(x) → Purr(x))", "Cat(x) → Purr(x)", {}, "", "no_answer"),  # a free variable
+        ("∀x (Cat(x) → Purr(x))", "∀x Cat(x) → Purr(x)", {}, "", "no_answer"),  # two readings
+        ("Conclusion:", "Purr(rex)\nConclusion:\nCat(tom)", {}, "", "no_answer"),  # two conclusions
+        ("Premises:", "Here it is:", {}, "", "no_answer"),
+        ("House(five)", "Purr(tom)", {}, "True", "ungrounded"),  # states what is asked
+    ],
+)
+def test_a_program_of_formulas_is_run_only_as_it_stands(old, new, changes, answer, failure):
+    assert CAT_PROGRAM.count(old) == 1
+    one, row = made_of_formulas(CAT_PROGRAM.replace(old, new), **changes)
+    assert (one.answer, row["failure"], row["reproduced"]) == (answer, failure, True)
+    assert one.stop == ("finish" if answer else "max_tokens")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["Premises:", "Conclusion:", "Facts:", "∀x (", "Cat(tom)", "→", "Purr(tom)", ")", "\n", ":::"]),
+        max_size=30,
+    ).map(" ".join)
+)
+def test_any_text_is_a_chain_of_formulas_or_has_no_answer(program):
+    one, row = made_of_formulas(program.replace(" \n ", "\n"))
+    assert bool(one.answer) == (one.stop == "finish") and row["verdict"] in ("correct", "incorrect", "undecided")
 
 
 # Programs of real models, unfiltered
@@ -336,5 +431,5 @@ def test_the_programs_of_real_models_are_chains_with_the_values_that_they_have()
             value = ""
         assert one.answer == value and row["answer_right"] == (value == program.problem.gold)
         words[row["verdict"], row["failure"]] += 1
-    wrong = {("incorrect", "ungrounded"): 9, ("incorrect", "no_answer"): 6, ("incorrect", "wrong_answer"): 4}
-    assert words == {("correct", ""): 41, **wrong}
+    wrong = {("incorrect", "ungrounded"): 6, ("incorrect", "no_answer"): 6, ("incorrect", "wrong_answer"): 4}
+    assert words == {("correct", ""): 44, **wrong}

@@ -1,18 +1,23 @@
 """FOLIO: premises in English with first-order formulas, and a conclusion that is True, False or Unknown by them.
 
 The publishers' `Uncertain` is Unknown. Both published forms are read: premises as a list, or as the lines of a text.
+Logic-LM's form is read too: the premises as one context, and lettered options; its question is posed in the words of
+the others, so that a program for it and the published row are about one problem.
 A reference solution states the premises' formulas and asks for the conclusion's; the train file of version 0.0 has no
 conclusion formulas, so its problems have no solutions (Yale-LILY/FOLIO, issue 6).
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from stages.chain import Call
 from stages.problems.jsonl import JsonlError
+from stages.problems.options import asked, label
 from stages.problems.problem import Problem
 from stages.problems.published import rows, text
+from stages.tools.english import sentences
 from stages.tools.fol import open_fol
 from stages.tools.formula import FormulaError, parse
 from stages.tools.formula import text as formula_text
@@ -27,6 +32,7 @@ SPLITS = ("train", "validation")
 LABELS = {"True": "True", "False": "False", "Unknown": "Unknown", "Uncertain": "Unknown"}
 FORM = "premises, conclusion and label"
 ASKS = "Is the following statement true, false or unknown?"
+_ABBREVIATED = re.compile(r"(?:^|[\s(])(?:Mrs?|Ms|Dr|Prof|St|Jr|Sr|No|vs|Mt|[A-Z])\.$")
 
 
 def read(split: str, path: Path | None = None) -> list[Problem]:
@@ -54,6 +60,28 @@ def problem(name: str, where: str, row: dict) -> Problem:
     return Problem(name, "logic", "fol", "folio", question, gold, solution, doubt=doubt)
 
 
+def lettered(where: str, row: dict) -> Problem:
+    """One row of Logic-LM's dev set, or of the programs for it; `where` names it in messages."""
+    name, _, options, answer = asked(where, row)
+    gold = LABELS[label(where, options, answer, tuple(LABELS))]
+    _, mark, conclusion = text(where, row, "question", "id, context, question, options and answer").partition("? ")
+    if not mark or not conclusion.strip():
+        raise JsonlError(f"{where}: question is no `... true, false, or uncertain? <statement>`")
+    question = "\n".join([*_sentences(row["context"]), f"{ASKS} {' '.join(conclusion.split())}"])
+    return Problem(f"folio/{name}", "logic", "fol", "folio", question, gold)
+
+
+def _sentences(context: str) -> list[str]:
+    """The sentences of a context; what starts small or with a digit, or follows an abbreviation, goes on with one."""
+    lines: list[str] = []
+    for part in sentences(context):
+        if lines and (_ABBREVIATED.search(lines[-1]) or part[0].islower() or part[0].isdigit()):
+            lines[-1] += f" {part}"
+        else:
+            lines.append(part)
+    return lines
+
+
 def _lines(where: str, row: dict, key: str) -> list[str]:
     found = row.get(key)
     found = found.split("\n") if isinstance(found, str) else found
@@ -70,7 +98,8 @@ def reference(premises: list[str], conclusion: str, gold: str) -> tuple[tuple[Ca
     state, calls = open_fol(""), []
     try:
         for premise in dict.fromkeys(formula_text(parse(premise, conventions=True)) for premise in premises):
-            calls.append(Call("Premise", {"formula": state.premise(premise)}))
+            state.premise(premise)
+            calls.append(Call("Premise", {"formula": premise}))
         asked = formula_text(parse(conclusion, conventions=True))
     except (FormulaError, ToolError):
         return (), "a formula is not understood"

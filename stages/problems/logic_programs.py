@@ -1,18 +1,27 @@
-"""Logic programs that models wrote for ProofWriter and ProntoQA: run by the engine of the deduction toolkit, and as
-chains of calls.
+"""Logic programs that models wrote for ProofWriter, ProntoQA and FOLIO: run, and as chains of calls.
 
-A program has sections `Facts:`, `Rules:` and `Query:` with one entry a line, and may declare its `Predicates:`. `$x` is
-whoever the program names, what follows `:::` is a remark, a negation may be written `!`, `¬`, `~` or `Not(...)`:
+A program for ProofWriter or ProntoQA is run by the engine of the deduction toolkit. It has sections `Facts:`, `Rules:`
+and `Query:` with one entry a line, and may declare its `Predicates:`. `$x` is whoever the program names, what follows
+`:::` is a remark, a negation may be written `!`, `¬`, `~` or `Not(...)`:
 
     Sees(Cat, Cow, True) ::: The cat sees the cow.
     Sees($x, Cow, True) && Green($x, False) >>> Kind($x, True)
 
-A program is run only as it stands: where one entry is not surely understood (no True or False, a variable without $),
-it cannot be run, since a guess would give its answer to somebody else.
+A program for FOLIO has sections `Premises:` and `Conclusion:` with a formula a line, and is run by the fol toolkit:
+
+    ∀x (Dog(x) → Mammal(x)) ::: Every dog is a mammal.
+
+A program is run only as it stands: where one entry is not surely understood (no True or False, a variable without $, a
+free variable in a formula), it cannot be run, since a guess would give its answer to somebody else. Premises that
+contradict each other, or a limit of the solver, leave it without a value too.
 
 As a chain a program states its facts and rules to the fol toolkit, asks its query, and finishes with the value that it
 has when it is run. What is not understood is a turn as it stands, which is no call; what the toolkit refuses stays
 refused. A program that cannot be run has no value, and its chain no answer.
+
+ProntoQA asks for True or False only. A value Unknown is neither, so it is a wrong answer here. Published figures count
+it otherwise: Logic-LM's solver says A (True) for this set where the query is derived and B (False) in every other case,
+so an Unknown is right there where gold is False.
 """
 
 from __future__ import annotations
@@ -24,23 +33,26 @@ from itertools import product
 from pathlib import Path
 
 from stages.chain import Call, Chain, Step, readable
-from stages.problems import prontoqa, proofwriter
+from stages.problems import folio, prontoqa, proofwriter
 from stages.problems.jsonl import JsonlError
-from stages.problems.problem import Problem
+from stages.problems.problem import LABELS, Problem
 from stages.problems.published import rows
 from stages.tools import TOOLKITS
 from stages.tools.deduction import Deduction, settled
 from stages.tools.english import sentences
+from stages.tools.fol import open_fol
+from stages.tools.formula import FormulaError, parse
 from stages.tools.run import run_call
 from stages.tools.tool import ToolError
 from stages.tools.vocabulary import Literal, Reading
 
 MAX_LENGTH = 20_000
 MAX_INSTANCES = 2_000  # of all entries, their variables replaced by individuals
-SETS = {"ProntoQA": prontoqa, "ProofWriter": proofwriter}
+SETS = {"ProntoQA": prontoqa.problem, "ProofWriter": proofwriter.problem, "FOLIO": folio.lettered}
 
 _FILE = re.compile(f"({'|'.join(SETS)})_[a-z]+_(.+)")  # ProntoQA_dev_text-davinci-003.json
-_SECTION = re.compile(r"(Predicates|Facts|Rules|Query):")
+_SECTION = re.compile(r"(Predicates|Facts|Rules|Query|Premises|Conclusion):")
+_OF_FORMULAS = {"Premises": "Premise", "Conclusion": "Entails"}
 _NEGATED = re.compile(r"[!¬~]\s*+(.*)|[Nn]ot\s++(.*)|[Nn]ot\s*+\((.*)\)")
 _LITERAL = re.compile(r"(\w++)\s*+\(([^(),]++),(?:([^(),]++),)?\s*+(True|False)\s*+\)")
 _TERM = re.compile(r"\$?\w[\w '-]*")
@@ -52,7 +64,7 @@ class ProgramError(Exception):
 
 @dataclass(frozen=True)
 class Program:
-    """A model's program for a problem; the problem is posed to the deduction toolkit, as its set has it."""
+    """A model's program for a problem, which is posed as its set has it."""
 
     problem: Problem
     model: str
@@ -67,7 +79,7 @@ def read(path: Path) -> Iterator[Program]:
     """
     named = _FILE.fullmatch(path.stem)
     if named is None:
-        form = "ProntoQA_dev_<model> or ProofWriter_dev_<model>, as Logic-LM publishes them"
+        form = "ProntoQA_dev_<model>, ProofWriter_dev_<model> or FOLIO_dev_<model>, as Logic-LM publishes them"
         raise JsonlError(f"{path}: the file's name does not say set and model; name it {form}")
     for where, row in rows(path, {}):
         programs = row.get("raw_logic_programs")
@@ -75,14 +87,16 @@ def read(path: Path) -> Iterator[Program]:
             raise JsonlError(f"{where}: raw_logic_programs is no list of one text")
         if len(programs[0]) > MAX_LENGTH:
             raise JsonlError(f"{where}: the program has {len(programs[0]):,} characters, limit {MAX_LENGTH:,}")
-        yield Program(SETS[named[1]].problem(where, row), named[2], readable(programs[0]))
+        yield Program(SETS[named[1]](where, row), named[2], readable(programs[0]))
 
 
 def posed(problem: Problem) -> Problem:
     """The problem as the fol toolkit reads it: a sentence a line, and last the line that asks. The words are the same.
 
-    It has no solution: the set's own is one of the deduction toolkit.
+    It has no solution: the set's own is one of the deduction toolkit. FOLIO's problems are posed so already.
     """
+    if problem.toolkit == "fol":
+        return problem
     lines = sentences(problem.question)
     asks = next((place for place, line in enumerate(lines) if line.endswith("?")), len(lines) - 1)
     question = "\n".join([*lines[:asks], " ".join(lines[asks:])])
@@ -92,10 +106,11 @@ def posed(problem: Problem) -> Problem:
 def chain(problem: Problem, program: str, model: str) -> Chain:
     """The program as the chain of the calls that it makes; `problem` is a posed one."""
     tools, state = TOOLKITS["fol"].tools, TOOLKITS["fol"].open(problem.question)
-    ordered = sorted(_entries(program), key=lambda found: found[0] == "Query")  # a query is put to all the rest
+    # A query is put to all the rest.
+    ordered = sorted(_entries(program), key=lambda found: found[0] in ("Query", "Conclusion"))
     steps = [_step(section, entry, tools, state) for section, entry in ordered]
     try:
-        answer = run(program)
+        answer = run(program, problem.question)
         steps.append(run_call(Call("Finish", {"answer": answer}).text(), tools, state))
     except ProgramError:
         answer = ""
@@ -110,6 +125,8 @@ def chain(problem: Problem, program: str, model: str) -> Chain:
 
 
 def _step(section: str, entry: str, tools: dict, state: object) -> Step:
+    if section in _OF_FORMULAS:
+        return run_call(Call(_OF_FORMULAS[section], {"formula": entry}).text(), tools, state)
     try:
         formula = _formula(_literals(entry))
     except ProgramError:
@@ -134,21 +151,26 @@ def _atom(literal: Literal, names: dict[str, str]) -> str:
     return f"{'' if literal.positive else '¬'}{predicate}({', '.join(terms)})"
 
 
-def run(program: str) -> str:
-    """True, False or Unknown: the value of the program's query by forward chaining.
+def run(program: str, question: str = "") -> str:
+    """True, False or Unknown: the value of the program's query by forward chaining, or of its formulas by the solver.
+
+    `question` is the posed problem's: a conclusion may have names that stand in no premise where they stand there.
 
     Raises:
-        ProgramError: the program is not in the form above, or too large.
+        ProgramError: the program is not in the form above, too large, or contradicts itself.
 
     >>> run("Facts:\\nCold(Bob, True)\\nRules:\\nCold($x, True) >>> Kind($x, False)\\nQuery:\\nKind(Bob, False)")
     'True'
     """
     if len(program) > MAX_LENGTH:
         raise ProgramError(f"the program has {len(program):,} characters, limit {MAX_LENGTH:,}")
-    entries = []
-    for section, entry in _entries(program):
+    found, entries = _entries(program), []
+    for section, entry in found:
         if not section:
             raise ProgramError(f"`{entry[:60]}` stands before the first section")
+    if found and all(section in _OF_FORMULAS for section, _ in found):
+        return _concluded(found, question)
+    for section, entry in found:
         entries.append((section, entry, _literals(entry)))
     terms = dict.fromkeys(term.lower() for _, _, literals in entries for part in literals for term in _terms(part))
     individuals = [term for term in terms if term[0] != "$"]
@@ -168,6 +190,25 @@ def run(program: str) -> str:
         return Deduction(settled(readings, queries[0], False, ())).gold()
     except ToolError as error:
         raise ProgramError(str(error)) from None
+
+
+def _concluded(entries: list[tuple[str, str]], question: str) -> str:
+    """What the premises entail of the one conclusion."""
+    state = open_fol(question)
+    conclusions = [entry for section, entry in entries if section == "Conclusion"]
+    if len(conclusions) != 1:
+        raise ProgramError(f"the program has {len(conclusions)} conclusions; one is asked")
+    for entry in [*dict.fromkeys(entry for section, entry in entries if section == "Premises"), *conclusions]:
+        try:
+            if entry is conclusions[0]:
+                outcome = state.entails(entry)
+            elif parse(entry) not in state.premises:
+                state.premise(entry)
+        except (FormulaError, ToolError) as error:
+            raise ProgramError(f"`{entry[:60]}`: {error}") from None
+    if outcome not in LABELS:
+        raise ProgramError(f"the conclusion comes out {outcome}")
+    return outcome
 
 
 def _entries(program: str) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ _VERBS = {"is", "are", "does", "do"}
 _NOT = {"not", "never"}
 _KINDS = {"things", "people", "ones", "thing", "person", "one"}
 # Words that are never part of a name: a sentence that has one where a name should stand says something else.
-_NO_NAME = frozenset(
+NO_NAME = frozenset(
     """, the and or if then that who which what was were be been being am did has have had will would can could
     may might must shall should some most many few several both either neither nor but than as of in on at by to
     for from with about into only also there here this these those when while because unless until whether so more
@@ -163,7 +163,7 @@ def _noun_phrase(lower: list[str], plural: bool) -> list[Literal] | None:
         return []
     if len(lower) > 1 and lower[-1] in _KINDS:
         properties = [word for word in lower[:-1] if word not in (",", "and")]
-        if not _NO_NAME.isdisjoint(properties):
+        if not NO_NAME.isdisjoint(properties):
             return None
         return [Literal(VARIABLE, "is", word) for word in properties]
     if not _is_name(lower):
@@ -186,7 +186,7 @@ def _literal(words: list[str]) -> Literal | None:
         property_ = _property([word.lower() for word in rest], lower[verb] == "are")
         return property_ and Literal(subject, "is", property_, positive)
     object_ = _individual(rest[1:])
-    if positive or object_ is None or subject == object_ == _PRONOUN or rest[0].lower() in _NO_NAME:
+    if positive or object_ is None or subject == object_ == _PRONOUN or rest[0].lower() in NO_NAME:
         return None
     return Literal(subject, rest[0].lower(), object_, False)
 
@@ -199,7 +199,7 @@ def _relation(words: list[str], lower: list[str]) -> Literal | None:
     if end < 1 or not positive and lower[end] != "never":
         return None
     subject, object_, verb = _individual(words[:end]), _individual(words[start:]), lower[start - 1]
-    if subject is None or object_ is None or subject == object_ == _PRONOUN or verb in _NO_NAME:
+    if subject is None or object_ is None or subject == object_ == _PRONOUN or verb in NO_NAME:
         return None
     if lower[:end] != ["they"]:
         if not verb.endswith("s"):
@@ -229,7 +229,7 @@ def _property(lower: list[str], plural: bool) -> str | None:
 
 
 def _is_name(lower: list[str]) -> bool:
-    return 1 <= len(lower) <= 3 and _NO_NAME.isdisjoint(lower)
+    return 1 <= len(lower) <= 3 and NO_NAME.isdisjoint(lower)
 
 
 def _terms(literal: Literal) -> tuple[str, ...]:

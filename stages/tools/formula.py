@@ -172,6 +172,37 @@ def text(formula: Formula) -> str:
     return f" {kind} ".join(written)
 
 
+def taken_apart(formula: Formula, limit: int = 100) -> list[Formula]:
+    """Formulas that say together what this one says, each as little as can be: A and B for A ∧ B, ∀x A and ∀x B for
+    ∀x (A ∧ B), A → C and B → C for A ∨ B → C; the formula itself where these were more than `limit`.
+
+    >>> [text(part) for part in taken_apart(parse("∀x (P(x) → Q(x) ∧ ¬R(x)) ∧ P(a)"))]
+    ['∀x (P(x) → Q(x))', '∀x (P(x) → ¬R(x))', 'P(a)']
+    """
+    parts = _parts(formula)
+    return parts if len(parts) <= limit else [formula]
+
+
+def _parts(formula: Formula) -> list[Formula]:
+    kind, *inner = formula
+    if kind == "∧":
+        return [part for one in inner for part in _parts(one)]
+    if kind == "∀":
+        return [(kind, inner[0], part) for part in _parts(inner[1])]
+    if kind == "↔":
+        return [*_parts(("→", *inner)), *_parts(("→", *inner[::-1]))]
+    if kind == "→":
+        conditions = inner[0][1:] if inner[0][0] == "∨" else inner[:1]
+        return [("→", condition, part) for condition in conditions for part in _parts(inner[1])]
+    if kind == "¬" and inner[0][0] == "¬":
+        return _parts(inner[0][1])
+    if kind == "¬" and inner[0][0] == "∃":
+        return [("∀", inner[0][1], part) for part in _parts(("¬", inner[0][2]))]
+    if kind == "¬" and inner[0][0] == "∨":
+        return [part for one in inner[0][1:] for part in _parts(("¬", one))]
+    return [formula]
+
+
 def _bracketed(formula: Formula) -> str:
     plain = formula[0] in ("is", "=", "¬", *_QUANTIFIERS)
     return text(formula) if plain else f"({text(formula)})"

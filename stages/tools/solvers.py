@@ -14,6 +14,7 @@ import struct
 from collections.abc import Callable
 
 MAX_MEMORY = 1 << 30  # bytes of address space
+MOST_COMPARED = 200  # pairs of premises that are held against each other, each with a small limit of its own
 HEAD = struct.Struct("!I")
 
 
@@ -21,9 +22,11 @@ def _entails(argument: dict) -> dict:
     """Whether the premises entail the conclusion or its negation, by bounded checks of z3.
 
     `argument`: premises and conclusion, closed formulas as `stages.tools.formula` has them, and the limit of one check
-    in z3's own units (`rlimit`), which unlike seconds do not depend on the machine's load. Out: `outcome`; where it is
-    True or False, `alone`: whether it holds without premises, and `stated`: whether one premise says just that; where
-    it is Unknown, `telling`: how many premises could be false.
+    in z3's own units (`rlimit`), which unlike seconds do not depend on the machine's load; `parts`: the premises, with
+    those that join several statements taken apart. Out: `outcome`; where it is True or False, `alone`: whether it holds
+    without premises, `stated`: whether one premise says just that, and `part`: whether one part says that or more;
+    where it is Unknown, of the premises that could be false: `different`, how many are not equivalent, `said`, how many
+    parts they have, and `different_parts`.
     """
     import z3
 
@@ -66,6 +69,17 @@ def _entails(argument: dict) -> dict:
                 break
         return outcome
 
+    def different(formulas: list, terms: list, places: list) -> int:
+        """How many are not equivalent to one before; only those with the same names are held against each other."""
+        kinds, left = {}, MOST_COMPARED
+        for place in places:
+            alike = kinds.setdefault(frozenset(_names(formulas[place])), [])
+            compared = alike[: max(left, 0)]
+            left -= len(compared)
+            if not any(check([z3.Xor(terms[place], other)], 40) == "unsat" for other in compared):
+                alike.append(terms[place])
+        return sum(map(len, kinds.values()))
+
     premises = [built(formula, {}) for formula in argument["premises"]]
     conclusion = built(argument["conclusion"], {})
     against = check([*premises, z3.Not(conclusion)])
@@ -74,12 +88,31 @@ def _entails(argument: dict) -> dict:
         return {"outcome": "Undecided"}
     if against == beside == "unsat":
         return {"outcome": "Inconsistent"}
+    parts = [built(formula, {}) for formula in argument["parts"]]
     if against == beside:
-        return {"outcome": "Unknown", "telling": sum(check([z3.Not(part)], 40) != "unsat" for part in premises)}
+        telling = [place for place, part in enumerate(parts) if check([z3.Not(part)], 40) != "unsat"]
+        counts = {"said": len(telling), "different_parts": different(argument["parts"], parts, telling)}
+        if argument["parts"] == argument["premises"]:
+            return {"outcome": "Unknown", "different": counts["different_parts"], **counts}
+        telling = [place for place, part in enumerate(premises) if check([z3.Not(part)], 40) != "unsat"]
+        return {"outcome": "Unknown", "different": different(argument["premises"], premises, telling), **counts}
     claim = conclusion if against == "unsat" else z3.Not(conclusion)
     alone = check([z3.Not(claim)]) == "unsat"
     stated = any(check([z3.Xor(premise, claim)], 40) == "unsat" for premise in premises)
-    return {"outcome": "True" if against == "unsat" else "False", "alone": alone, "stated": stated}
+    part = stated or any(check([part, z3.Not(claim)], 40) == "unsat" for part in parts)
+    return {"outcome": "True" if against == "unsat" else "False", "alone": alone, "stated": stated, "part": part}
+
+
+def _names(formula: list, bound: tuple = ()) -> set:
+    """The predicates and constants of a formula."""
+    kind, *parts = formula
+    if kind in ("∀", "∃"):
+        return _names(parts[1], (*bound, parts[0]))
+    if kind == "is":
+        return {("is", parts[0]), *(name for name in parts[1:] if name not in bound)}
+    if kind == "=":
+        return {name for name in parts if name not in bound}
+    return set().union(*(_names(part, bound) for part in parts))
 
 
 def _same_notation(texts: list[str]) -> bool | None:

@@ -1,12 +1,14 @@
-"""The names that formulas use: predicates with one number of terms, constants, and no two spellings of one name.
+"""The names that formulas use: predicates with one number of terms, constants, and which look like one name.
 
-Every answer of a solver hangs on names being the same where the same is meant: `Platypus` beside `Platypuses` makes a
-proof fail, and what cannot be proved looks Unknown.
+Every answer of a solver depends on names being the same where the same is meant: `Platypus` beside `Platypuses` makes a
+proof fail, and what cannot be proved looks Unknown. Nobody can tell a slip from another word (`Parent`, `Patent`) by
+its letters, so names that look alike are found here and refused by nobody for that.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 
 from stages.tools.formula import Formula, FormulaError
 
@@ -68,27 +70,53 @@ class Symbols:
         """The formula's predicates and constants where they fit the names so far.
 
         Raises:
-            FormulaError: kind free_variable, rebound, arity or near_duplicate.
+            FormulaError: kind free_variable, rebound or arity.
         """
         predicates, constants = signature(formula)
         for name, terms in predicates.items():
             _agree(name, self.predicates.get(name, terms), terms)
-        for new, known, same in (
-            (list(predicates), self.predicates, _same_predicate),
-            (list(constants), self.constants, _same_name),
-        ):
-            for place, name in enumerate(new):
-                twin = next((other for other in (*known, *new[:place]) if other != name and same(name, other)), None)
-                if twin is not None and name not in known:
-                    problem = f"{name} looks like {twin}; use one spelling, or names that differ more"
-                    raise FormulaError("near_duplicate", problem)
         return predicates, constants
 
-    def admit(self, formula: Formula) -> None:
-        """Add the formula's names; FormulaError, and nothing added, where they do not fit."""
+    def admit(self, formula: Formula) -> list[tuple[str, str]]:
+        """Add the formula's names; its new names that look like another, each with that one.
+
+        Raises:
+            FormulaError: as for `check`; nothing is added then.
+        """
         predicates, constants = self.check(formula)
+        found = [*self.like_predicates(predicates), *self.like_constants(constants)]
         self.predicates.update(predicates)
         self.constants.update(dict.fromkeys(constants))
+        return found
+
+    def like_predicates(self, names: Iterable[str]) -> list[tuple[str, str]]:
+        """Names that are no predicate here, each with one that is, or stands before it, and looks like it."""
+        return _alike(list(names), self.predicates, _same_predicate)
+
+    def like_constants(self, names: Iterable[str]) -> list[tuple[str, str]]:
+        """The same for names of individuals."""
+        return _alike(list(names), self.constants, _same_name)
+
+
+def _alike(new: list[str], known: Iterable[str], same: Callable[[str, str], bool]) -> list[tuple[str, str]]:
+    found = []
+    for place, name in enumerate(new):
+        twin = next((other for other in (*known, *new[:place]) if other != name and same(name, other)), None)
+        if twin is not None and name not in known:
+            found.append((name, twin))
+    return found
+
+
+def renamed(formula: Formula, predicates: dict[str, str], constants: dict[str, str], bound: tuple = ()) -> Formula:
+    """The formula with other names for some of its predicates and constants."""
+    kind, *parts = formula
+    if kind in ("∀", "∃"):
+        return (kind, parts[0], renamed(parts[1], predicates, constants, (*bound, parts[0])))
+    if kind in ("is", "="):
+        terms = parts if kind == "=" else parts[1:]
+        terms = [name if name in bound else constants.get(name, name) for name in terms]
+        return ("=", *terms) if kind == "=" else ("is", predicates.get(parts[0], parts[0]), *terms)
+    return (kind, *(renamed(part, predicates, constants, bound) for part in parts))
 
 
 def _same_name(one: str, other: str) -> bool:
@@ -103,7 +131,7 @@ def _same_predicate(one: str, other: str) -> bool:
 
 
 def _stem(name: str) -> str:
-    lower = re.sub(r"[-._]", "", name.casefold())
+    lower = re.sub(r"[-._']", "", name.casefold())
     if lower.endswith("ies"):
         return lower.removesuffix("ies") + "y"
     if lower.endswith(("sses", "xes", "ches", "shes", "uses")):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 VARIABLE = "?"  # the one individual a rule speaks of without naming it: someone, something
 
-_IRREGULAR = {"people": "person", "children": "child", "mice": "mouse", "geese": "goose", "feet": "foot"}
+IRREGULAR = {"people": "person", "children": "child", "mice": "mouse", "geese": "goose", "feet": "foot"}
 
 
 class Literal(NamedTuple):
@@ -128,8 +128,8 @@ def _third_person(verb: str) -> str:
 def _singulars(plural: str) -> list[str]:
     """Possible singulars, the likeliest first: rompuses -> rompus, rompuse; wolves -> wolf, wolfe, wolve."""
     head, _, word = plural.rpartition(" ")
-    if word in _IRREGULAR:
-        forms = [_IRREGULAR[word]]
+    if word in IRREGULAR:
+        forms = [IRREGULAR[word]]
     elif word.endswith("men"):
         forms = [word[:-2] + "an"]
     elif word.endswith("ies"):

@@ -1,0 +1,185 @@
+"""What a problem's text says to the fol toolkit: its statements counted, what is asked held against them, its words."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import within
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.tools.story import read_story
+
+STATED = "Lima hosted the last games.\nNo host was poor.\nTom isn't older than Ann.\nAsk: "
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("Is the following true or false? Lima hosted the last games.", "True"),
+        ("Is it true or false that the last games were hosted by Lima?", "True"),
+        ("Is the following true or false? The last games were not hosted by Lima.", "False"),
+        ("Is it true or false that Lima did not host the last games?", "False"),
+        ("Is it true that no host was poor?", "True"),
+        ("Is it true that Tom is older than Ann?", "False"),
+        ("Is it true that Ann is older than Tom?", ""),  # another order is another statement
+        ("Is it true that Lima hosted the first games?", ""),
+        ("Is it true that the games hosted Lima?", ""),
+    ],
+)
+def test_a_statement_in_free_english_is_told_where_it_has_the_same_words_in_the_same_order(asked, told):
+    story = read_story(STATED.replace("Ask: ", asked))
+    assert story.asked.told == told
+    assert not (told and story.asked.perhaps_told)
+
+
+@pytest.mark.parametrize(
+    ("asked", "perhaps"),
+    [
+        ("Is it true that the last games took place in Lima?", True),
+        ("Is it true that Ann is older than Tom?", True),
+        ("Is it true that Rina likes tea?", False),
+    ],
+)
+def test_what_shares_half_its_words_with_a_statement_may_be_told(asked, perhaps):
+    assert read_story(STATED.replace("Ask: ", asked)).asked.perhaps_told == perhaps
+
+
+def test_where_every_sentence_is_understood_nothing_is_perhaps_told():
+    story = read_story("Bob is cold.\nAll cold people are sad.\nIs it true that Bob is sad?")
+    assert story.whole and (story.asked.told, story.asked.perhaps_told) == ("", False)
+
+
+@pytest.mark.parametrize(
+    ("lines", "statements"),
+    [
+        (["If something is big then it is old.", "All big things are old."], 1),
+        (["If something is big and red then it is old.", "Red, big things are old."], 1),
+        (["Each rompus is shy.", "Rompuses are shy.", "Every rompus is shy."], 1),
+        (["If something is big then it is not old.", "If something is old then it is not big."], 1),
+        (["If something is big then it is old.", "If something is old then it is big."], 2),
+        (["All big things are old.", "All big people are old.", "Bob is big."], 2),
+        (["If something is big then it is big.", "Bob is big."], 1),  # the first says nothing
+        (["It rains or snows.", "it  rains, or snows!"], 1),
+    ],
+)
+def test_statements_that_say_the_same_are_one(lines, statements):
+    assert read_story("\n".join([*lines, "Is Bob old?"])).statements == statements
+
+
+def test_what_may_be_said_twice_in_other_words_is_counted_once_among_the_fewest():
+    text = "All are glad when it rains.\nWhen it rains, all are glad.\nTom sings if glad.\nDoes Tom sing?"
+    story = read_story(text)
+    assert (story.statements, story.fewest, story.different) == (3, 2, 0)
+
+
+ORDER = "Three books.\nThe red book is the first.\nWhich of these is true?\n"
+
+
+def test_options_are_read_off_the_end_and_are_no_statements():
+    for form in ("A) {}\nB) {}", "(A) {}\n(B) {}", "Options:\nA. {}\nB. {}"):
+        story = read_story(ORDER + form.format("The red book is the last.", "The red book is the first."))
+        assert list(story.options) == ["A", "B"] and story.statements == 2 and story.asks_which == "true"
+        assert [option.told for option in story.options.values()] == ["", "True"]
+    assert read_story("A) only one").options == {}
+
+
+@pytest.mark.parametrize(
+    ("asks", "which"),
+    [
+        ("Which is true?", "true"),
+        ("Which is not true?", "false"),
+        ("Which isn't so?", "false"),
+        ("Which can be?", "possible"),
+    ],
+)
+def test_a_question_may_ask_for_the_false_or_the_possible_option(asks, which):
+    assert read_story(f"It rains.\n{asks}\nA) Wet.\nB) Dry.").asks_which == which
+
+
+MEN = read_story(
+    "All men are mortal.\nSocrates, a chess player, hosted José's 1971 games at Harry Potter's.\nDoes he die?"
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Man", "MortalBeing", "socrates", "sokrates", "Host", "Hosting", "ChessPlayer", "isPlayer", "jose", "harrypotter"]
+    + ["year1971", "HARRY_POTTER", "immortal", "Mort", "Dies", "playsChess"],
+)
+def test_names_made_of_a_texts_words_speak_of_it(name):
+    assert MEN.speaks_of(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["P", "a", "Q1", "Foo", "Is", "Has", "Rompus", "leo", "x_1", "true", "The", "Blue", "year1972"]
+)
+def test_other_names_do_not(name):
+    assert not MEN.speaks_of(name)
+
+
+def test_texts_in_another_script_or_without_words_are_not_compared():
+    assert MEN.comparable
+    assert not read_story("所有人都会死。\n苏格拉底是人。\n苏格拉底会死吗?").comparable
+    assert not read_story("").comparable and not read_story("Is it true?").comparable
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [
+        ("HasBSc", "HasMSc", True),
+        ("SoldIn", "SoldOn", True),
+        ("Winner", "Winter", True),
+        ("Parent", "Patent", True),
+        ("glass", "glasses", True),
+        ("HasBSc", "HasBSk", False),
+        ("Platypus", "Platypuses", False),
+        ("Socrates", "socrates", False),
+        ("WinnerOf", "WinerOf", False),
+    ],
+)
+def test_two_words_of_a_text_are_told_apart(one, other, apart):
+    story = read_story(
+        "A winner in winter has a BSc or an MSc, sold in May or on Monday; a parent's patent, a glass, glasses."
+    )
+    assert story.tells_apart(one, other) == story.tells_apart(other, one) == apart
+
+
+@pytest.mark.parametrize(
+    ("name", "asks"),
+    [
+        ("Green", True),
+        ("HasMSc", True),
+        ("Russian", True),
+        ("anygreenhouse", True),
+        ("green_houses", True),
+        ("anygreen", True),
+        ("anyhouse", False),
+        ("anyHouse", True),
+        ("tom", False),  # a statement has it
+        ("Likes", False),
+        ("Is", False),
+        ("Greener", False),
+    ],
+)
+def test_a_question_has_a_name_where_it_has_all_its_words(name, asks):
+    assert (
+        read_story("Tom likes Prussian tea.\nHas Tom an MSc, or any green house, or a Russian one?").asks_of(name)
+        == asks
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.text(max_size=200)
+    | st.lists(st.sampled_from("A) B. \n ? . ! not by Is it true that Bob cold".split(" "))).map(" ".join)
+)
+def test_any_text_is_a_story(question):
+    story = read_story(question)
+    assert story.different <= story.statements and story.fewest <= story.statements
+    story.speaks_of(question[:60]), story.asks_of(question[:60]), story.tells_apart(question[:60], question[60:120])
+
+
+@pytest.mark.parametrize("piece", ["a ", "A) x\n", "It rains.\n", "by ", "Is it? ", "n't ", "é", "Bob is cold.\n", "A"])
+def test_a_long_text_is_read_in_time(piece):
+    with within(1.0):
+        read_story(piece * (20_000 // len(piece)))

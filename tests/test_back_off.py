@@ -34,6 +34,28 @@ def test_retry_after_is_honoured(tmp_path, said):
         assert reply.text == "x" and 1.0 <= time.monotonic() - start
 
 
+def test_those_who_are_told_to_wait_do_not_come_back_in_the_same_moment(tmp_path):
+    """None earlier than it was told; up to a quarter of the time later, each by its own draw."""
+    waits = []
+
+    class Watched(Teacher):
+        async def _back_off(self, least, most, until, last):
+            waits.append((least, most))
+
+    with Provider(lambda request: "x", [error(429, "slow down", Retry_After="40")] * 12) as provider:
+        with Journal(tmp_path) as journal:
+            chosen = settings(url=provider.url, concurrency=12)
+            asked = Watched(chosen.generate, chosen.runtime, journal)
+
+            async def ask_all() -> None:
+                await asyncio.gather(*(asked.ask(MESSAGES, sample) for sample in range(12)))
+
+            asyncio.run(ask_all())
+    assert len(waits) == asked.retried == 12
+    assert all(40.0 <= least == most <= 50.0 for least, most in waits)
+    assert max(waits)[0] - min(waits)[0] > 4.0 and len(set(waits)) == 12
+
+
 def test_a_stop_ends_the_wait_between_two_tries(tmp_path, monkeypatch):
     monkeypatch.setattr(teacher, "FIRST_WAIT_S", 60.0)
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from conftest import ROOT
 from students import byte_tokenizer, random_model
 
 from stages import generate, local, schema, verify
+from stages.journal import Journal
 from stages.local import Queue, Sampling
 from stages.params import InputError, load
 from stages.problems import builtin, sources
@@ -25,6 +27,7 @@ from stages.prompt import prompt_messages
 from stages.student.decode import Turn, _choose, write_turns
 from stages.student.load import load_student
 from stages.student.masks import ChatText
+from stages.teacher import Teacher
 
 SHAPES = ("qwen", "llama")
 
@@ -217,6 +220,18 @@ def test_other_weights_are_another_teacher(project):
     path.write_text(path.read_text().replace("27 Jul 2024", "26 Jul 2024"))
     generate.main()
     assert project.metrics() == before
+
+
+def test_weights_that_change_before_they_are_loaded_answer_nothing(project, tmp_path):
+    """The key of a request names the weights: an answer of others would stand under it for good."""
+    chosen = load()
+    with Journal(tmp_path / "journal") as journal:
+        asked = Teacher(chosen.generate, chosen.runtime, journal, partial(local.register, "local/stud", chosen.runtime))
+        path = Path("stud/chat_template.jinja")
+        path.write_text(path.read_text().replace("26 Jul 2024", "27 Jul 2024"))
+        with pytest.raises(InputError, match="other weights than were loaded"):
+            asyncio.run(asked.ask([{"role": "user", "content": "1 + 2?"}], 0))
+        assert len(journal) == 0
 
 
 def test_what_does_not_make_the_model_does_not_make_another_teacher(project):

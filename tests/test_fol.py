@@ -88,8 +88,7 @@ def test_undecided_is_never_unknown():
 def test_undecided_by_the_clock_is_not_remembered(monkeypatch):
     monkeypatch.setattr(fol, "RLIMIT", 2_000_000_000)
     monkeypatch.setattr(fol, "SECONDS", 0.3)
-    some = [["is", "P", "a"]]
-    worker.call("entails", {"premises": some, "parts": some, "conclusion": some[0], "rlimit": 1000}, 60.0)
+    worker.call("entails", {"premises": [["is", "P", "a"]], "conclusion": ["is", "P", "a"], "rlimit": 1000}, 60.0)
     state = stated(*ENDLESS)
     start = time.monotonic()
     assert ask(state, "∃x ∀y (¬Less(y, x))") == "Undecided"

@@ -22,11 +22,11 @@ def _entails(argument: dict) -> dict:
     """Whether the premises entail the conclusion or its negation, by bounded checks of z3.
 
     `argument`: premises and conclusion, closed formulas as `stages.tools.formula` has them, and the limit of one check
-    in z3's own units (`rlimit`), which unlike seconds do not depend on the machine's load; `parts`: the premises, with
-    those that join several statements taken apart. Out: `outcome`; where it is True or False, `alone`: whether it holds
-    without premises, `stated`: whether one premise says just that, and `part`: whether one part says that or more;
-    where it is Unknown, of the premises that could be false: `different`, how many are not equivalent, `said`, how many
-    parts they have, and `different_parts`.
+    in z3's own units (`rlimit`), which unlike seconds do not depend on the machine's load; `parts`, where given: the
+    premises, with those that join several statements taken apart. Out: `outcome`; where it is True or False, `alone`:
+    whether it holds without premises, `stated`: whether one premise says just that, and `part`: whether one part says
+    that or more; where it is Unknown, of the premises that could be false: `different`, how many are not equivalent,
+    `said`, how many parts they have, and `different_parts`.
     """
     import z3
 
@@ -88,11 +88,12 @@ def _entails(argument: dict) -> dict:
         return {"outcome": "Undecided"}
     if against == beside == "unsat":
         return {"outcome": "Inconsistent"}
-    parts = [built(formula, {}) for formula in argument["parts"]]
+    taken_apart = argument.get("parts", argument["premises"])
+    parts = [built(formula, {}) for formula in taken_apart]
     if against == beside:
         telling = [place for place, part in enumerate(parts) if check([z3.Not(part)], 40) != "unsat"]
-        counts = {"said": len(telling), "different_parts": different(argument["parts"], parts, telling)}
-        if argument["parts"] == argument["premises"]:
+        counts = {"said": len(telling), "different_parts": different(taken_apart, parts, telling)}
+        if taken_apart == argument["premises"]:
             return {"outcome": "Unknown", "different": counts["different_parts"], **counts}
         telling = [place for place, part in enumerate(premises) if check([z3.Not(part)], 40) != "unsat"]
         return {"outcome": "Unknown", "different": different(argument["premises"], premises, telling), **counts}

@@ -113,7 +113,8 @@ def read_answer(response: object, with_calls: bool, empty: bool, max_tokens: int
     except ValueError as error:
         raise useless("bad_answer", str(error)) from None
     written = _count(usage and usage.completion_tokens)
-    text, silent = message.content or "", not ((message.content or "").strip() or calls)
+    text = message.content or ""
+    silent = not (wire.after_thoughts(text).strip() or calls)
     cut = reason in CUTS or silent and written >= max_tokens  # thoughts count, and some servers call this a stop
     reply = Reply(text, _count(usage and usage.prompt_tokens), written, cost, cut, calls)
     try:
@@ -121,7 +122,7 @@ def read_answer(response: object, with_calls: bool, empty: bool, max_tokens: int
     except ProviderError as failure:
         raise useless(failure.kind, str(failure)) from None
     if silent and not (cut or empty or reason in MISCALLS):
-        if _thought(message, usage):
+        if text.strip() or _thought(message, usage):
             raise useless("bad_answer", "thoughts and no answer", reply)
         raise useless("bad_answer", "an empty answer")
     return reply

@@ -240,6 +240,17 @@ def test_thoughts_that_are_only_counted_are_thoughts(tmp_path):
         assert reply.text == "" and len(provider.seen) == 2
 
 
+def test_thoughts_in_the_text_with_nothing_behind_them_are_no_answer_either(tmp_path):
+    """As a server without a reasoning parser sends them; the template has opened the thoughts."""
+    with Provider(lambda request: "Three and four.\n</think>\n\n") as provider:
+        _, [reply] = ask(tmp_path, settings(url=provider.url, retries=9))
+        assert reply.text.startswith("Three and four.") and not reply.cut and len(provider.seen) == 2
+    answered = "Three and four.\n</think>\n\nAdd(a=3, b=4)"
+    with Provider(lambda request: answered) as provider:
+        _, [reply] = ask(tmp_path / "answered", settings(url=provider.url, retries=9))
+        assert reply.text == answered and len(provider.seen) == 1
+
+
 def test_a_second_try_after_thoughts_may_be_answered(tmp_path):
     with Provider(lambda request: "Add(a=1, b=2)", [Fault(200, thoughts())]) as provider:
         _, [reply] = ask(tmp_path, settings(url=provider.url))

@@ -220,7 +220,8 @@ def _row(path: Path, line: int, text: str, known: Known, agent: AgentParams) -> 
         said = f"the answer {stated.gold[:40]!r} is not surely read, so nothing could be judged by it"
         raise LogError(f"{where}: {said}; write {golds.FORMS}", "gold_not_read")
     chain = _chain(where, row, known.by_text.get(text_key(stated.question), stated), agent)
-    return known.problem(where, stated, path), chain
+    problem = known.problem(where, stated, path)
+    return problem, replace(chain, problem_id=problem.id)
 
 
 def _chain(where: str, row: dict, problem: Problem, agent: AgentParams) -> Chain:

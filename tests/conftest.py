@@ -10,6 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A loaded machine takes its time: no example fails for it.
+settings.register_profile("stepcall", deadline=None)
+settings.load_profile("stepcall")
 
 # One thread: the tests run beside each other's processes, and byte-equality tests need a fixed order of additions.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

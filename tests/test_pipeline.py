@@ -326,33 +326,43 @@ def test_a_forced_run_gives_the_same_hashes(project):
 
 
 def test_each_plot_is_drawn_once_and_each_student_has_its_own_axis(project):
-    drawn = json.loads(project.run("dvc", "plots", "show", "--json"))
-    assert list(drawn["data"]) == [
-        "accuracy by model and task",
-        "failures by model",
-        *(f"loss of {student}" for student in ("base", "sft", "dpo")),
-        "reward margin of dpo",
-        "reward accuracy of dpo",
-    ]
-    for student in ("base", "sft", "dpo"):
-        (plot,) = drawn["data"][f"loss of {student}"]
-        steps = [int(point["step"]) for point in plot["content"]["data"]["values"]]
+    drawn = json.loads(project.run("dvc", "plots", "show", "--json"))["data"]
+    curves = {student: f"metrics/train/{student}.tsv" for student in ("base", "sft", "dpo")}
+    files = ["metrics/plots/accuracy.json", "metrics/plots/failures.json", *curves.values()]
+    assert set(drawn) == {*files, "reward margin of dpo", "reward accuracy of dpo"}
+    assert all(len(plots) == 1 for plots in drawn.values())
+    for student, curve in curves.items():
+        content = drawn[curve][0]["content"]
+        assert content["title"] == f"loss of {student}" and content["encoding"]["y"]["field"] == "loss"
+        steps = [int(point["step"]) for point in content["data"]["values"]]
         assert steps[-1] == project.metrics(f"train/{student}.json")["steps"]
+
+
+def test_the_way_back_to_an_old_seed_trains_nothing(project):
+    """DVC keeps no run of a stage with an output that is neither cached nor a metric nor a plot."""
+    lock = (project.folder / "dvc.lock").read_text()
+    project.edit("params.yaml", "train:\n  student: tiny\n  seed: 1", "train:\n  student: tiny\n  seed: 2")
+    assert project.repro() == ["train@base", "train@sft", "train@dpo", "eval"]
+    project.edit("params.yaml", "train:\n  student: tiny\n  seed: 2", "train:\n  student: tiny\n  seed: 1")
+    assert project.repro() == []
+    assert (project.folder / "dvc.lock").read_text() == lock
 
 
 def test_a_metric_is_what_runs_are_compared_by(project):
     files = json.loads(project.run("dvc", "metrics", "show", "--json"))[""]["data"]
     trained = [f"metrics/train/{student}.json" for student in ("base", "sft", "dpo")]
-    assert sorted(files) == sorted(["metrics/eval.json", "metrics/eval_ood.json", "metrics/verify.json", *trained])
+    others = [f"metrics/{name}.json" for name in ("generate", "verify", "pair", "eval", "eval_ood")]
+    assert sorted(files) == sorted([*others, *trained])
+    for path in files:
+        assert path in project.run("git", "ls-files", "metrics")
 
     def keys(tree):
         return [name for value in tree.values() for name in (keys(value) if isinstance(value, dict) else [value])]
 
     assert len(keys(files["metrics/eval.json"]["data"])) == 69  # 3 students x 3 tasks x 5, 3 tasks x 2 gains x 4
     assert len(keys(files["metrics/verify.json"]["data"])) == 7
-    for name in ("generate", "pair", "details/eval", "details/eval_ood", "details/verify"):
+    for name in ("details/eval", "details/eval_ood", "details/verify"):
         assert project.metrics(f"{name}.json")
-        assert f"metrics/{name}.json" in project.run("git", "ls-files", "metrics")
 
 
 def test_files_are_readable_as_the_umask_has_it(project):

@@ -334,7 +334,8 @@ def test_each_plot_is_drawn_once_and_each_student_has_its_own_axis(project):
     assert all(len(plots) == 1 for plots in drawn.values())
     for student, curve in curves.items():
         content = drawn[curve][0]["content"]
-        assert content["title"] == f"loss of {student}" and content["encoding"]["y"]["field"] == "loss"
+        assert content["title"]["text"] == f"loss of {student}"
+        assert '"field": "loss"' in json.dumps({name: part for name, part in content.items() if name != "data"})
         steps = [int(point["step"]) for point in content["data"]["values"]]
         assert steps[-1] == project.metrics(f"train/{student}.json")["steps"]
 

@@ -27,7 +27,7 @@ class JumpingLoop(asyncio.SelectorEventLoop):
     def __init__(self):
         loop = self
 
-        class Selector(selectors.SelectSelector):
+        class Selector(selectors.DefaultSelector):
             def select(self, timeout: float | None = None) -> list:
                 loop.now += timeout or 0.0
                 return super().select(0)

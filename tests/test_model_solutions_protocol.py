@@ -82,7 +82,8 @@ def test_the_pairs_are_made_from_the_published_files_and_train_a_student(folder,
     assert len(both) == 174 and both <= covered
     assert all(right[row["chosen_chain_id"]] for row in pairs)
     lucky = [row for row in pairs if words[row["chosen_chain_id"]] != "correct"]
-    assert made["lucky"] == len(lucky) and len(both & {row["problem_id"] for row in lucky}) == 6
+    # Of these four problems only solutions that reach the answer by luck are right.
+    assert made["lucky"] == len(lucky) and len(both & {row["problem_id"] for row in lucky}) == 4
     assert all(not right[row["rejected_chain_id"]] for row in lucky)
     assert (len(math), len(pairs) - len(math)) == (451, 49)
 

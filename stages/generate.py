@@ -20,19 +20,25 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from stages import imported, params, schema, simulated, wire
-from stages.agent import solve
-from stages.chain import Chain
-from stages.files import write_metrics
-from stages.journal import Journal, journal_folder
-from stages.overlap import Overlap, base_overlap, overlap
-from stages.params import InputError, Params, brief
+from stages import params
+from stages.agent import native as wire
+from stages.agent.loop import solve
+from stages.params import Params
 from stages.problems import sources
-from stages.problems.problem import Problem
-from stages.problems.reference import confirmed
-from stages.progress import Progress
-from stages.provider import LOCAL, OURS, ProviderError
-from stages.teacher import Stopped, Teacher
+from stages.problems.gold import confirmed
+from stages.problems.overlap import Overlap, base_overlap, overlap
+from stages.records import schema
+from stages.records.chain import Chain
+from stages.records.command import parser, run
+from stages.records.errors import InputError, brief
+from stages.records.files import write_metrics
+from stages.records.problem import Problem
+from stages.teacher.imported import chains as imported
+from stages.teacher.journal.journal import Journal, journal_folder
+from stages.teacher.progress import Progress
+from stages.teacher.provider import LOCAL, OURS, ProviderError
+from stages.teacher.simulated import provider as simulated
+from stages.teacher.teacher import Stopped, Teacher
 
 CHAINS, CALLS, METRICS = Path("data/chains.jsonl"), Path("data/calls"), Path("metrics/generate.json")
 BLOCK = 50  # problems a file of data/calls: small enough to change little, large enough to be few
@@ -247,18 +253,16 @@ def _recorded() -> dict:
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    parser = params.parser("stages.generate", __doc__.split("\n")[0])
+    command = parser("stages.generate", __doc__.split("\n")[0])
     what = "say what a run would ask and cost, from the journal and litellm's prices; asks, needs and writes nothing"
-    parser.add_argument("--estimate", action="store_true", help=what)
-    asked = parser.parse_args(arguments)
+    command.add_argument("--estimate", action="store_true", help=what)
+    asked = command.parse_args(arguments)
     settings = params.load()
     found = sources.load("train", settings.problems)
     problems = confirmed(found)
     left_out = len(found) - len(problems)
     if left_out:
-        reason = (
-            "whose own solution does not confirm gold are left out; `python -m stages.problems.validate` lists them"
-        )
+        reason = "whose own solution does not confirm gold are left out; `python -m stages.problems.gold` lists them"
         print(f"generate: {left_out} of {len(found)} problems {reason}", file=sys.stderr)
     elsewhere: dict = {}  # what the metrics say of chains made elsewhere
     others = imported.load(settings, found, elsewhere)
@@ -278,11 +282,11 @@ def main(arguments: Sequence[str] = ()) -> None:
     if not others and not (problems and settings.generate.samples):
         raise InputError(
             f"no chain is left to make: {left_out:,} problems of problems.train are not confirmed (`python -m "
-            f"stages.problems.validate` lists them), {len(close.out):,} problems are too close to tested ones; name "
+            f"stages.problems.gold` lists them), {len(close.out):,} problems are too close to tested ones; name "
             "other ones in problems.train or generate.chains"
         )
     if asked.estimate:
-        from stages.estimate import estimate
+        from stages.teacher.estimate import estimate
 
         print(estimate(problems, settings, [journal_folder(), CALLS], make_chains))
         return
@@ -327,7 +331,7 @@ def _provider(settings: Params, problems: list[Problem]) -> Callable[[], None]:
     """What installs the teacher into litellm where it is one of ours."""
     model = settings.generate.teacher.model
     if model.startswith(LOCAL):
-        from stages import local
+        from stages.teacher import local
 
         local.say_unwatched(model)
         return partial(local.register, model, settings.runtime)
@@ -340,7 +344,7 @@ def _before_paying(settings: Params, problems: list[Problem]) -> None:
     """The student is tried when the first call is about to be paid. It is a check that changes no chain, so that
     another train.student does not make this stage run again.
     """
-    from stages.student.trial import try_student
+    from stages.training.trial import try_student
 
     if settings.train.student != "tiny":
         print(f"generate: {settings.train.student} is tried before the first call is paid", file=sys.stderr)
@@ -367,4 +371,4 @@ def _unfinished(problems: list[Problem], run: Run, teacher: Teacher) -> str:
 
 if __name__ == "__main__":
     kept = "every answer that came is in the journal: run again, and only the rest is asked"
-    params.run(lambda: main(sys.argv[1:]), kept)
+    run(lambda: main(sys.argv[1:]), kept)

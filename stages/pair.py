@@ -20,10 +20,13 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from stages import params, schema
-from stages.chain import Message
-from stages.params import InputError, PairParams
-from stages.problems.problem import TASKS
+from stages import params
+from stages.params import PairParams
+from stages.records import schema
+from stages.records.chain import Message
+from stages.records.command import parser, run
+from stages.records.errors import InputError
+from stages.records.problem import TASKS
 
 CHAINS, VERDICTS, TOKENIZER = "data/chains.jsonl", "data/verdicts.jsonl", "models/base"
 PAIRS, METRICS = "data/pairs.jsonl", "metrics/pair.json"
@@ -200,7 +203,7 @@ def lengths(tokenizer: object, rows: list[dict]) -> list[dict[str, int]]:
 
 def _tokens(tokenizer: object, conversations: list[list[Message]], ask: bool) -> list[int]:
     """Lengths in tokens; each different conversation is rendered once, all are tokenised in one batch."""
-    from stages.student.masks import ChatText
+    from stages.students.masks import ChatText
 
     names = [json.dumps(conversation) for conversation in conversations]
     different = dict(zip(names, conversations, strict=True))
@@ -214,7 +217,7 @@ def _tokens(tokenizer: object, conversations: list[list[Message]], ask: bool) ->
 
 def rendered(tokenizer: object, rows: list[dict]) -> tuple[list[dict], list[str]]:
     """The pairs that the student's chat template renders, and a line on each chain for which others are dropped."""
-    from stages.student.masks import refusals
+    from stages.students.masks import refusals
 
     refused: dict[str, str] = {}
     for name in SIDES:
@@ -261,9 +264,9 @@ def closing(rows: list[dict], dropped: dict[str, int]) -> str:
 
 
 def main() -> None:
-    params.parser("stages.pair", __doc__.split("\n")[0]).parse_args()
-    from stages.files import hold, write_metrics
-    from stages.student.load import load_tokenizer
+    parser("stages.pair", __doc__.split("\n")[0]).parse_args()
+    from stages.records.files import hold, write_metrics
+    from stages.students.load import load_tokenizer
 
     settings = params.load()
     hold(PAIRS)
@@ -298,4 +301,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    params.run(main)
+    run(main)

@@ -1,98 +1,129 @@
-"""params.yaml as frozen dataclasses, one a section: unknown keys and wrong types are refused by name.
+"""params.yaml as frozen dataclasses, one a section: each key with its type and its range.
 
-No default stands here: params.yaml states every value, so that what DVC compares is all there is.
+No default stands here: params.yaml states every value, so that what DVC compares is all there is. A new key is a line
+here and a line there.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import errno
-import os
+import json
 import re
-import sys
-import types
 import typing
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
-from stages import ranges
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
 
-MAX_VALUES = 10_000  # in the whole file
-MAX_DEPTH = 100  # of lists and objects in brackets
+from stages.records.errors import InputError
 
-
-class InputError(Exception):
-    """Something the user gave cannot be used. The message is one line: what, where, what to do."""
+MOST_VALUES = 10_000  # in the whole file, aliases counted in full
+MOST_BRACKETS = 100  # open at once; the YAML reader takes seconds for some thousand
 
 
 class ParamsError(InputError):
     """params.yaml cannot be used; the message names the key."""
 
 
-@dataclass(frozen=True)
+def _different(values: tuple) -> tuple:
+    if len(set(values)) < len(values):
+        raise ValueError("names one twice")
+    return values
+
+
+def _plain_url(url: str) -> str:
+    if not re.fullmatch(r"https?://[^@?#\s]+", url) or not url.isprintable():
+        raise ValueError("is no plain URL; write http(s)://host/path, its key comes from the environment")
+    return url
+
+
+def _variable(name: str) -> str:
+    if not re.fullmatch("[A-Z_][A-Z0-9_]*", name):
+        raise ValueError("takes the name of an environment variable, as TEAM_KEY, never a value")
+    return name
+
+
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+Seconds = Annotated[float, Field(gt=0)]
+Url = Annotated[str, AfterValidator(_plain_url)]
+Variable = Annotated[str, AfterValidator(_variable)]
+Entries = tuple[dict, ...]  # of sources; problems/sources.py and teacher/imported read them
+
+_section = dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
+
+
+@_section
 class ProblemsParams:
-    train: tuple[dict, ...]
-    dev: tuple[dict, ...]
-    heldout: tuple[dict, ...]
-    ood: tuple[dict, ...]
+    train: Entries
+    dev: Entries
+    heldout: Entries
+    ood: Entries
 
 
-@dataclass(frozen=True)
+@_section
 class AgentParams:
-    max_steps: int
-    max_errors: int
-    examples: int
+    max_steps: Positive
+    max_errors: Positive
+    examples: Count
 
 
-@dataclass(frozen=True)
+@_section
 class TeacherParams:
     model: str
-    wire: str
-    temperature: float
-    top_p: float
-    max_tokens: int
+    wire: Literal["text", "tools"]
+    temperature: NotNegative
+    top_p: Share
+    max_tokens: Positive
     seed: int | None
     extra: dict
 
 
-@dataclass(frozen=True)
+@_section
 class ErrorRates:
-    misconception: float
-    slip: float
-    overshoot: float
+    misconception: Share
+    slip: Share
+    overshoot: Share
 
 
-@dataclass(frozen=True)
+@_section
 class GenerateParams:
-    samples: int
+    samples: Count
     teacher: TeacherParams
     simulated: ErrorRates
-    chains: tuple[dict, ...]
+    chains: Entries
+
+    @model_validator(mode="after")
+    def _something_is_made(self):
+        if not self.samples and not self.chains:
+            raise ValueError("is empty: samples is 0 and chains names none; write 1 or more samples")
+        return self
 
 
-@dataclass(frozen=True)
+@_section
 class VerifyParams:
-    tolerance: float
-    perturb: int
+    tolerance: NotNegative
+    perturb: Count
 
 
-@dataclass(frozen=True)
+@_section
 class PairParams:
-    kinds: tuple[str, ...]
-    per_problem: int
+    kinds: Annotated[tuple[Literal["chain", "step"], ...], Field(min_length=1), AfterValidator(_different)]
+    per_problem: Positive
     seed: int
     lucky: bool
-    max_length: int
-    ngram: int
-    max_overlap: float
-    other_numbers: str
+    max_length: Positive
+    ngram: Positive
+    max_overlap: Share
+    other_numbers: Literal["drop", "report"]
 
 
-@dataclass(frozen=True)
+@_section
 class TinyParams:
-    architecture: str
+    architecture: Literal["llama", "recurrent"]
     width: int
     layers: int
     heads: int
@@ -101,21 +132,21 @@ class TinyParams:
     positions: int
     copy: float
     ordinals: bool
-    dropout: float
+    dropout: Share
 
 
-@dataclass(frozen=True)
+@_section
 class LoraParams:
-    rank: int
+    rank: Count
     alpha: int
     dropout: float
 
 
-@dataclass(frozen=True)
+@_section
 class BaseParams:
-    math: int
-    logic: int
-    problems: tuple[dict, ...]
+    math: Count
+    logic: Count
+    problems: Entries
     seed: int
     rates: ErrorRates
     steps: int
@@ -124,82 +155,101 @@ class BaseParams:
     warmup: int
 
 
-@dataclass(frozen=True)
+@_section
 class SftParams:
     per_problem: int
     steps: int
-    batch: int
-    learning_rate: float
+    batch: Positive
+    learning_rate: NotNegative
     warmup: int
 
 
-@dataclass(frozen=True)
+@_section
 class DpoParams:
-    start: str
-    beta: float
-    sft_weight: float
+    start: Literal["base", "sft"]
+    beta: NotNegative
+    sft_weight: NotNegative
     steps: int
-    batch: int
-    learning_rate: float
+    batch: Positive
+    learning_rate: NotNegative
     warmup: int
 
 
-@dataclass(frozen=True)
+@_section
 class TrainParams:
     student: str
     seed: int
-    threads: int
-    max_length: int
+    threads: Positive
+    max_length: Positive
     tiny: TinyParams
     lora: LoraParams
     base: BaseParams
     sft: SftParams
     dpo: DpoParams
 
+    @model_validator(mode="after")
+    def _a_tiny_student_can_learn(self):
+        if self.student != "tiny":
+            return self
+        if not (self.base.math or self.base.logic or self.base.problems):
+            raise ValueError("is empty: base.math, logic and problems all are; a tiny student reads one of them")
+        if self.tiny.architecture == "recurrent" and self.lora.rank:
+            raise ValueError(
+                f"has lora.rank {self.lora.rank}, and LoRA leaves the GRUs of a recurrent student as they are "
+                "(train.tiny.architecture); write 0"
+            )
+        return self
 
-@dataclass(frozen=True)
+
+@_section
 class EvalParams:
-    models: tuple[str, ...]
-    batch: int
-    max_tokens: int
+    models: Annotated[tuple[Literal["base", "sft", "dpo"], ...], Field(min_length=1), AfterValidator(_different)]
+    batch: Positive
+    max_tokens: Positive
 
 
-@dataclass(frozen=True)
+@_section
 class DeploymentParams:
     """One of several places of the same model; what it does not say is as for a single place."""
 
-    api_base: str | None = None
+    api_base: Url | None = None
     model: str | None = None
-    key: str | None = None
-    weight: float = 1.0
+    key: Variable | None = None
+    weight: Annotated[float, Field(gt=0)] = 1.0
 
 
-@dataclass(frozen=True)
+@_section
 class ProviderParams:
     """Where the teacher is and how fast it may be asked. `headers` and `key` name variables of the environment."""
 
-    api_base: str | None
-    headers: dict
+    api_base: Url | None
+    headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_!#$%&'*+.^`|~-]+$")], Variable]
     deployments: tuple[DeploymentParams, ...]
-    requests_per_minute: int | None
-    tokens_per_minute: int | None
-    chain_timeout_s: float
-    max_failures: int
+    requests_per_minute: Positive | None
+    tokens_per_minute: Positive | None
+    chain_timeout_s: Seconds
+    max_failures: Positive
+
+    @model_validator(mode="after")
+    def _one_place_or_several(self):
+        if self.api_base is not None and self.deployments:
+            raise ValueError("has both api_base and deployments; leave one of them")
+        return self
 
 
-@dataclass(frozen=True)
+@_section
 class RuntimeParams:
-    concurrency: int
+    concurrency: Positive
     max_new_calls: int
-    budget_usd: float
-    timeout_s: float
-    retries: int
+    budget_usd: NotNegative
+    timeout_s: Seconds
+    retries: Count
     teacher: ProviderParams
     device: str
     progress: bool
 
 
-@dataclass(frozen=True)
+@_section
 class Params:
     problems: ProblemsParams
     agent: AgentParams
@@ -223,20 +273,50 @@ def load(path: str | Path = "params.yaml") -> Params:
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
-        if _depth(text) > MAX_DEPTH:
-            raise ParamsError(f"{path}: more than {MAX_DEPTH} brackets are open at once; close them")
+        if _depth(text) > MOST_BRACKETS:
+            raise ParamsError(f"{path}: more than {MOST_BRACKETS} brackets are open at once; close them")
         tree = YAML(typ="safe", pure=True).load(text)
+        _check_size(tree, path)
+        written = json.dumps(tree, default=str)
     except FileNotFoundError:
         raise ParamsError(f"{path}: no such file in {Path.cwd()}; run in the project's folder") from None
     except (YAMLError, ValueError, LookupError, TypeError, RecursionError) as error:  # ruamel wraps not all of its own
         raise ParamsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    _check_size(tree, path)
-    if isinstance(tree, dict) and isinstance(tree.get("runtime"), dict) and "api_base" in tree["runtime"]:
-        raise ParamsError(f"{path}: runtime.api_base has moved; write it as runtime.teacher.api_base")
-    params = _build(Params, tree, "", path)
-    if fault := ranges.fault(params):
-        raise ParamsError(f"{path}: {fault}")
-    return params
+    try:
+        return TypeAdapter(Params).validate_json(written)  # JSON, as a strict tuple takes no list from Python
+    except ValidationError as error:
+        raise ParamsError(f"{path}: {_fault(error.errors(include_url=False))}") from None
+
+
+def _fault(errors: list[dict]) -> str:
+    """The first thing that is wrong, by its key; a misspelt key before the one that is missing for it."""
+    error = min(errors, key=lambda one: one["type"] != "unexpected_keyword_argument")
+    place, kind, said = error["loc"], error["type"], error["msg"].removeprefix("Value error, ")
+    if place[-1:] == ("[key]",):  # the name could be a key that was written into the file
+        place, kind, said = place[:-2], "value_error", "has a name that no header can have; write letters, digits and -"
+    key = re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", ".".join(map(str, place)))
+    if kind == "unexpected_keyword_argument":
+        return f"unknown key {key}; known here: {', '.join(_known(place[:-1]))}"
+    if kind == "missing":
+        return f"missing key {key}"
+    if kind == "value_error":  # ours
+        return f"{key} {said}".strip()
+    value = error["input"]
+    if isinstance(value, str) and key.startswith("runtime.teacher."):
+        return f"{key}: {said}"  # as above
+    shown = f"{value!r} ({type(value).__name__})" if len(repr(value)) <= 60 else f"a {type(value).__name__}"
+    return f"{key or 'the file'} is {shown}: {said}"
+
+
+def _known(place: tuple) -> list[str]:
+    """The keys that a section takes."""
+    section = Params
+    for name in place:
+        if isinstance(name, str):
+            section = typing.get_type_hints(section)[name]
+        else:  # an entry of a list of sections
+            section = typing.get_args(section)[0]
+    return [field.name for field in dataclasses.fields(section)]
 
 
 def _depth(text: str) -> int:
@@ -258,119 +338,7 @@ def _check_size(tree: object, path: Path) -> None:
             waiting.extend(value.values())
         elif isinstance(value, list):
             waiting.extend(value)
-        if count > MAX_VALUES:
-            raise ParamsError(f"{path}: more than {MAX_VALUES:,} values, aliases counted in full; write fewer")
+        if count > MOST_VALUES:
+            raise ParamsError(f"{path}: more than {MOST_VALUES:,} values, aliases counted in full; write fewer")
         if isinstance(value, int) and value.bit_length() > 64:
             raise ParamsError(f"{path}: a number has {value.bit_length()} bits, limit 64; write a smaller one")
-
-
-def _build(kind: object, value: object, key: str, path: Path) -> object:
-    """`value` as `kind`, a dataclass or a plain type; `key` is the dotted name in messages."""
-    if dataclasses.is_dataclass(kind):
-        fields = typing.get_type_hints(kind)
-        if not isinstance(value, dict):
-            raise ParamsError(f"{path}: {key or 'the file'} is {_said(value)}; it takes keys: {', '.join(fields)}")
-        prefix = f"{key}." if key else ""
-        for name in value:
-            if name not in fields:
-                raise ParamsError(f"{path}: unknown key {prefix}{name}; known here: {', '.join(fields)}")
-        for field in dataclasses.fields(kind):
-            if field.name not in value and field.default is dataclasses.MISSING:
-                raise ParamsError(f"{path}: missing key {prefix}{field.name}")
-        return kind(**{name: _build(fields[name], given, prefix + name, path) for name, given in value.items()})
-    if isinstance(kind, types.UnionType):
-        if value is None and type(None) in kind.__args__:
-            return None
-        return _build(next(part for part in kind.__args__ if part is not type(None)), value, key, path)
-    if typing.get_origin(kind) is tuple:
-        if not isinstance(value, list):
-            raise ParamsError(f"{path}: {key} is {_said(value)}; it takes a list")
-        part = typing.get_args(kind)[0]
-        return tuple(_build(part, entry, f"{key}[{index}]", path) for index, entry in enumerate(value))
-    if kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not kind:  # `type`, as True is an int to isinstance
-        raise ParamsError(f"{path}: {key} is {_said(value)}; it takes {_NAMES[kind]}")
-    if kind is float and not abs(value) < float("inf"):
-        raise ParamsError(f"{path}: {key} is {value}; it takes a finite number")
-    return value
-
-
-_NAMES = {int: "an integer", float: "a number", str: "a text", bool: "true or false", dict: "keys and values"}
-
-
-def _said(value: object) -> str:
-    return f"{value!r} ({type(value).__name__})" if len(repr(value)) <= 60 else f"a {type(value).__name__}"
-
-
-def printable(text: str) -> str:
-    """The text in one line a terminal only shows: a model's or a server's words may hold its escape sequences."""
-    return "".join(sign if sign.isprintable() else " " if sign.isspace() else "?" for sign in text)
-
-
-def brief(error: Exception, most: int = 120) -> str:
-    """What a library's error says, in one line of at most so many characters."""
-    return " ".join(str(error).split())[:most]
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> typing.NoReturn:
-        raise InputError(f"{message}; `{self.prog} --help` says what it takes")
-
-
-def parser(module: str, says: str) -> argparse.ArgumentParser:
-    """The parser of a command `python -m <module>`: a wrong argument is an InputError, one line like any other."""
-    return _Parser(prog=f"python -m {module}", description=says)
-
-
-def run(main: Callable[[], None], kept: str = "") -> None:
-    """Run a stage's `main`: an InputError, or a disk that cannot be written, ends it with one line and exit code 1.
-
-    `kept`: what holds of an interrupted run; else it says which files were replaced by then.
-    Refuses to run code that is not the checkout's: after a plain `pip install .`, DVC would hash the edited file in
-    the checkout, run the installed copy, and lock the new hash as done.
-    """
-    try:
-        installed = Path(__file__).resolve().parent
-        if Path("dvc.yaml").exists() and Path("stages").is_dir() and installed != Path("stages").resolve():
-            raise InputError(
-                f"the code that runs is {installed}, not this checkout's stages/; "
-                "install the checkout with `pip install -e .`"
-            )
-        main()
-        sys.stdout.flush()
-    except InputError as error:
-        sys.exit(f"error: {printable(str(error))}")
-    except KeyboardInterrupt:
-        from stages.files import written
-
-        made = f"written before that: {', '.join(written)}" if written else "nothing was written"
-        print(f"error: interrupted; {kept or made}", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:  # whoever read the output has seen enough
-        _drop_output()
-    except Exception as error:
-        fault = _of_disk(error)
-        if fault is None:
-            raise
-        place = fault.filename
-        if place is None:  # our own files are named where they are written
-            place = f"standard output, or a temporary file in {os.environ.get('TMPDIR', '/tmp')}"
-            _drop_output()
-        sys.exit(f"error: {place}: {fault.strerror or fault}; every file is whole, the old one or the new one")
-
-
-def _of_disk(error: BaseException) -> OSError | None:
-    """The error itself, where it is the system's; or a full disk on which a library stumbled, as pyarrow does."""
-    if isinstance(error, OSError) and (error.filename or error.errno):
-        return error
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            return error
-        error = error.__cause__ or error.__context__
-    return None
-
-
-def _drop_output() -> None:
-    """What is still buffered goes nowhere: at its end Python would fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

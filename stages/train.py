@@ -14,7 +14,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stages.params import InputError, Params, load, parser, run
+from stages.params import Params, load
+from stages.records.command import parser, run
+from stages.records.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -33,22 +35,22 @@ def base(params: Params) -> Trained:
     Raises:
         InputError: the student cannot be loaded.
     """
-    from stages.student.load import load_student
+    from stages.students.load import load_student
 
     train = params.train
     if train.student != "tiny":
-        from stages.student.trial import try_student
+        from stages.training.trial import try_student
 
         try_student(params)
         model, tokenizer = load_student(train.student)
         return Trained(model, tokenizer, {"parameters": _size(model), "steps": 0, "tokens": 0})
 
-    from stages.errors import corpus
-    from stages.student import batches
-    from stages.student.fit import Schedule, fit_sft
-    from stages.student.load import pick_device
-    from stages.student.tiny import build_tiny, dropping
-    from stages.student.tokenizer import train_tokenizer
+    from stages.students.load import pick_device
+    from stages.students.scratch.models import build_tiny, dropping
+    from stages.students.scratch.tokenizer import train_tokenizer
+    from stages.teacher.simulated.error_model import corpus
+    from stages.training import batches
+    from stages.training.trainer import Schedule, fit_sft
 
     _prepare(params)
     conversations = corpus(train.base)
@@ -69,10 +71,10 @@ def sft(params: Params, start: str, chains: list[dict], verdicts: list[dict]) ->
     Raises:
         InputError: no chain is correct, or one is too long.
     """
-    from stages.student import batches
-    from stages.student.fit import Schedule, fit_sft
-    from stages.student.masks import refusals
-    from stages.student.tiny import dropping
+    from stages.students.masks import refusals
+    from stages.students.scratch.models import dropping
+    from stages.training import batches
+    from stages.training.trainer import Schedule, fit_sft
 
     settings = params.train.sft
     model, tokenizer, dtype = _start(params, start)
@@ -104,9 +106,9 @@ def dpo(params: Params, start: str, pairs: list[dict]) -> Trained:
     Raises:
         InputError: there is no pair, or one is too long.
     """
-    from stages.student import batches
-    from stages.student.fit import Schedule
-    from stages.student.preference import fit_dpo
+    from stages.training import batches
+    from stages.training.preference import fit_dpo
+    from stages.training.trainer import Schedule
 
     settings = params.train.dpo
     model, tokenizer, dtype = _start(params, start)
@@ -182,7 +184,7 @@ def _start(params: Params, start: str):
     Raises:
         InputError: there is none.
     """
-    from stages.student.load import load_student, pick_device
+    from stages.students.load import load_student, pick_device
 
     _prepare(params)
     if not Path(start, "config.json").is_file():  # else it would be asked of the hub
@@ -194,16 +196,16 @@ def _start(params: Params, start: str):
 
 
 def _run(params: Params):
-    from stages.student.fit import Run
-    from stages.student.load import pick_device
+    from stages.students.load import pick_device
+    from stages.training.trainer import Run
 
     return Run(params.train.seed, pick_device(params.runtime.device), params.runtime.progress)
 
 
 def _encoded(params: Params, model, tokenizer, names: list[str], conversations: list, counts: list[int]):
     """Examples with their masks, and the share of trained tokens that a model wrote; a too long one is refused."""
-    from stages.student.load import positions
-    from stages.student.masks import encode_all, trained_token_share
+    from stages.students.load import positions
+    from stages.students.masks import encode_all, trained_token_share
 
     examples = encode_all(tokenizer, conversations, counts)
     for limit, key in ((params.train.max_length, "train.max_length"), (positions(model), "the model's positions")):
@@ -272,10 +274,10 @@ def main() -> None:
     command.add_argument("student", choices=("base", "sft", "dpo"), help="which one; the others are not touched")
     name = command.parse_args().student
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # trl reports each trainer to the hub
-    from stages import schema
-    from stages.files import hold, replace_file, write_metrics
-    from stages.student.fit import quiet
-    from stages.student.load import save_student
+    from stages.records import schema
+    from stages.records.files import hold, replace_file, write_metrics
+    from stages.students.load import save_student
+    from stages.training.trainer import quiet
 
     params = load()
     first = os.environ.get("RANK", "0") == "0"  # under accelerate launch, one process writes

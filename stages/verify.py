@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from stages import params, schema
-from stages.chain import FAILURES, Chain, chain_from_row
-from stages.params import InputError
-from stages.perturb import agreement, outputs
-from stages.problems.answers import canonical_number
-from stages.problems.problem import TASKS
+from stages import params
+from stages.records import schema
+from stages.records.chain import FAILURES, Chain
+from stages.records.command import parser, run
+from stages.records.errors import InputError
+from stages.records.problem import TASKS
 from stages.tools import TOOLKITS
-from stages.verdict import verdict, worked
+from stages.tools.run import chain_from_row
+from stages.verdicts.answers import canonical_number
+from stages.verdicts.perturb import agreement, outputs
+from stages.verdicts.verdict import verdict, worked
 
 CHAINS, VERDICTS = "data/chains.jsonl", "data/verdicts.jsonl"
 METRICS, DETAILS = "metrics/verify.json", "metrics/details/verify.json"
@@ -101,8 +104,8 @@ def closing(figures: dict) -> str:
 
 
 def main() -> None:
-    params.parser("stages.verify", __doc__.split("\n")[0]).parse_args()
-    from stages.files import hold, write_metrics
+    parser("stages.verify", __doc__.split("\n")[0]).parse_args()
+    from stages.records.files import hold, write_metrics
 
     settings = params.load().verify
     hold(VERDICTS)
@@ -116,4 +119,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    params.run(main)
+    run(main)

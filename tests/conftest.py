@@ -68,7 +68,7 @@ def environment(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.delenv("STEPCALL_JOURNAL", raising=False)
     monkeypatch.delenv("DVC_ROOT", raising=False)
-    monkeypatch.setattr("stages.teacher.FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("stages.teacher.teacher.FIRST_WAIT_S", 0.01)
 
 
 @pytest.fixture

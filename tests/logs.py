@@ -7,10 +7,11 @@ from pathlib import Path
 
 from conftest import ROOT
 
-from stages import imported, verify
+from stages import verify
 from stages.params import load
 from stages.problems import sources
-from stages.problems.problem import Problem
+from stages.records.problem import Problem
+from stages.teacher.imported import chains as imported
 
 PROBLEM = {"question": "What is 3 + 4 times 2?", "answer": "11", "task": "math"}
 

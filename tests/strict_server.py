@@ -9,13 +9,13 @@ from pathlib import Path
 from provider import Provider, completion, error
 from teachers import settings
 
-from stages import wire
-from stages.agent import solve
-from stages.chain import Chain
-from stages.journal import Journal
+from stages.agent import native as wire
+from stages.agent.loop import solve
 from stages.params import AgentParams
-from stages.problems.problem import Problem
-from stages.teacher import Teacher
+from stages.records.chain import Chain
+from stages.records.problem import Problem
+from stages.teacher.journal.journal import Journal
+from stages.teacher.teacher import Teacher
 
 PROBLEM = Problem("p1", "math", "arithmetic", "test", "Tom has 3 apples and buys 4. How many?", "7")
 LIMITS = AgentParams(max_steps=6, max_errors=3, examples=0)

@@ -9,8 +9,8 @@ from pathlib import Path
 from conftest import ROOT
 
 from stages import params
-from stages.journal import Journal
-from stages.teacher import Teacher
+from stages.teacher.journal.journal import Journal
+from stages.teacher.teacher import Teacher
 
 MESSAGES = [{"role": "system", "content": "Solve it."}, {"role": "user", "content": "1 + 2?"}]
 

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from stages.agent import Attempt, Reply, solve
-from stages.chain import chain_from_row
+from stages.agent.loop import Attempt, Reply, solve
 from stages.params import AgentParams
-from stages.problems.problem import Problem
+from stages.records.problem import Problem
+from stages.tools.run import chain_from_row
 
 PROBLEM = Problem("p1", "math", "arithmetic", "test", "Tom has 3 apples and buys 4. How many?", "7")
 LIMITS = AgentParams(max_steps=6, max_errors=3, examples=0)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.chain import number_text
-from stages.problems.answers import equal
-from stages.problems.quantities import _MEASURES, _SELDOM, _VAGUE, SCALES, UNITS
+from stages.records.chain import number_text
+from stages.verdicts.answers import equal
+from stages.verdicts.quantities import _MEASURES, _SELDOM, _VAGUE, SCALES, UNITS
 
 EQUAL = [
     ("50 per cent", "0.5"),

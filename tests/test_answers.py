@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 from conftest import shared
 
-from stages.problems.answers import equal
+from stages.verdicts.answers import equal
 
 EQUAL = [
     ("18", "18"),

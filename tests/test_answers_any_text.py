@@ -7,8 +7,8 @@ from conftest import within
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.chain import number_text
-from stages.problems.answers import canonical_number, equal
+from stages.records.chain import number_text
+from stages.verdicts.answers import canonical_number, equal
 
 PIECES = st.sampled_from(
     [

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.problems.answers import equal
+from stages.verdicts.answers import equal
 
 MARKED = [
     "**Answer:** 18",

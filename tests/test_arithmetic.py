@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from stages.chain import number_text
-from stages.tools.arithmetic import ARITHMETIC
+from stages.records.chain import number_text
+from stages.tools.arithmetic.toolkit import ARITHMETIC
 from stages.tools.calls import number, parse
 from stages.tools.tool import ToolError
 

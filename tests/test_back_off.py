@@ -11,12 +11,12 @@ import pytest
 from provider import Provider, error
 from teachers import MESSAGES, ask, settings
 
-from stages import teacher
 from stages.generate import STOPPED, make_chains
-from stages.journal import Journal
 from stages.problems import sources
-from stages.provider import ProviderError
-from stages.teacher import Stopped, Teacher
+from stages.teacher import teacher
+from stages.teacher.journal.journal import Journal
+from stages.teacher.provider import ProviderError
+from stages.teacher.teacher import Stopped, Teacher
 
 pytestmark = pytest.mark.usefixtures("environment")
 

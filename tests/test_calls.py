@@ -8,8 +8,8 @@ from conftest import within
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.chain import Call, number_text
-from stages.tools.arithmetic import ARITHMETIC
+from stages.records.chain import Call, number_text
+from stages.tools.arithmetic.toolkit import ARITHMETIC
 from stages.tools.calls import CallError, number, parse
 from stages.tools.tool import Tool
 

@@ -11,9 +11,10 @@ from provider import Provider, completion
 from strict_server import PROBLEM, after, solved
 from test_written import FORMS
 
-from stages import generate, wire
-from stages.agent import Attempt, Reply
-from stages.params import InputError
+from stages import generate
+from stages.agent import native as wire
+from stages.agent.loop import Attempt, Reply
+from stages.records.errors import InputError
 from stages.tools import TOOLKITS
 from stages.tools.written import THOUGHTS_END
 

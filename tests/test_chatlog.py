@@ -12,14 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from logs import PROBLEM, RIGHT, Folder, log_folder, native, stated, written
 
-from stages import imported, schema, verify
-from stages.chain import chain_from_row
-from stages.params import InputError
+from stages import verify
+from stages.agent.prompt import prompt_messages
 from stages.problems import builtin
-from stages.problems.reference import solved
-from stages.prompt import prompt_messages
+from stages.problems.gold import solved
+from stages.records import schema
+from stages.records.errors import InputError
+from stages.teacher.imported import chains as imported
 from stages.tools import TOOLKITS
-from stages.tools.run import run_call
+from stages.tools.run import chain_from_row, run_call
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from stages.tools import TOOLKITS
-from stages.tools.deduction import open_theory
+from stages.tools.deduction.toolkit import open_theory
 from stages.tools.tool import ToolError
 
 TOOLS = TOOLKITS["deduction"].tools

@@ -2,8 +2,8 @@
 
 import pytest
 
-from stages.tools.deduction import open_theory
-from stages.tools.english import read_sentence
+from stages.tools.deduction.english import read_sentence
+from stages.tools.deduction.toolkit import open_theory
 
 
 def literals_of(sentence):

@@ -12,9 +12,10 @@ import time
 import pytest
 from conftest import shared
 
-from stages.tools import fol, worker
-from stages.tools.fol import Fol
-from stages.tools.formula import Formula, parse, text
+from stages.tools import worker
+from stages.tools.fol import toolkit as fol
+from stages.tools.fol.formula import Formula, parse, text
+from stages.tools.fol.toolkit import Fol
 from stages.tools.tool import ToolError
 
 # No finite world has these: every number has a greater one.

@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from stages.errors import SLIPS, errant_texts
 from stages.params import ErrorRates
 from stages.problems import builtin
+from stages.teacher.simulated.error_model import SLIPS, errant_texts
 
 MATH = builtin.problems("builtin/math", "train", 1200, 5)
 PLAIN = [problem for problem in MATH if not problem.misconception]

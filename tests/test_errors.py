@@ -11,11 +11,12 @@ from conftest import shared
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.errors import conversation, corpus, errant_texts, readable
-from stages.params import BaseParams, ErrorRates, InputError, ParamsError
+from stages.params import BaseParams, ErrorRates, ParamsError
 from stages.problems import builtin
-from stages.problems.answers import equal
-from stages.problems.problem import text_key
+from stages.records.errors import InputError
+from stages.records.problem import text_key
+from stages.teacher.simulated.error_model import conversation, corpus, errant_texts, readable
+from stages.verdicts.answers import equal
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
@@ -218,7 +219,7 @@ def ask(messages, **kwargs):
 
 
 def test_the_simulated_teacher_is_a_litellm_provider_that_sees_only_the_messages():
-    from stages.simulated import register
+    from stages.teacher.simulated.provider import register
 
     (problem,) = builtin.problems("builtin/math", "train", 1, 9)
     register([problem])
@@ -233,7 +234,7 @@ def test_the_simulated_teacher_is_a_litellm_provider_that_sees_only_the_messages
 
 
 def test_a_question_it_does_not_know_is_said_so():
-    from stages.simulated import register
+    from stages.teacher.simulated.provider import register
 
     register([])
     reply = ask([{"role": "user", "content": "What is 1 + 1?"}])

@@ -13,8 +13,8 @@ from projects import CHAINS, TURNS, Project, play
 from provider import Provider
 
 from stages import generate
-from stages.journal import Journal
-from stages.params import InputError
+from stages.records.errors import InputError
+from stages.teacher.journal.journal import Journal
 
 
 @pytest.fixture

@@ -10,13 +10,15 @@ import pytest
 from conftest import ROOT
 
 from stages import eval as evaluation
-from stages import schema
-from stages.agent import Attempt, Reply
-from stages.chain import FAILURES
-from stages.params import InputError
+from stages.agent.loop import Attempt, Reply
 from stages.problems import builtin
-from stages.problems.problem import Problem
-from stages.statistics import mcnemar, paired_difference, wilson
+from stages.records import schema
+from stages.records.chain import FAILURES
+from stages.records.errors import InputError
+from stages.records.problem import Problem
+from stages.report.intervals import mcnemar, paired_difference, wilson
+from stages.report.metrics import metrics, plots, split
+from stages.report.tables import closing, table, warning
 
 SUM = Problem("p", "math", "arithmetic", "p", "What is 2 plus 3?", "5")
 RIGHT = ("Add(a=2, b=3)", 'Finish(answer="5")')
@@ -64,7 +66,7 @@ def test_the_tolerance_of_verify_holds_for_students_too():
 
 
 def test_the_figures_of_a_model_follow_from_its_chains():
-    measured = evaluation.metrics(rows(base=BASE))["base"]
+    measured = metrics(rows(base=BASE))["base"]
     math, interval = measured["math"], wilson(1, 4)
     assert (math["accuracy"], math["accuracy_low"], math["accuracy_high"]) == (0.25, interval.low, interval.high)
     assert math["answer_accuracy"] == 0.5  # the lucky one too
@@ -80,7 +82,7 @@ def test_the_figures_of_a_model_follow_from_its_chains():
 
 
 def test_a_turn_that_is_no_call_lowers_valid_calls_and_not_the_accuracy():
-    measured = evaluation.metrics(rows(sft=[(SUM, REPAIRED), (SUM, RIGHT)]))["sft"]["math"]
+    measured = metrics(rows(sft=[(SUM, REPAIRED), (SUM, RIGHT)]))["sft"]["math"]
     assert measured["valid_calls"] == 4 / 5 and measured["accuracy"] == 1.0
 
 
@@ -100,24 +102,24 @@ def with_cut(count, whole):
 
 
 def test_the_share_of_cut_chains_is_a_figure_and_above_one_in_twenty_a_line_beside_the_table():
-    measured = evaluation.metrics(with_cut(3, 1))
+    measured = metrics(with_cut(3, 1))
     assert measured["sft"]["math"]["cut"] == measured["sft"]["all"]["cut"] == 0.75
     assert measured["sft"]["math"]["unfinished"] == 0.75
-    said = evaluation.warning("heldout", measured, 64)
+    said = warning("heldout", measured, 64)
     assert "eval.max_tokens: 64" in said and "sft 75 %" in said and "heldout" in said and "\n" not in said
-    assert evaluation.warning("heldout", evaluation.metrics(with_cut(1, 19)), 64) == ""
-    assert "sft 5 %" in evaluation.warning("heldout", evaluation.metrics(with_cut(2, 35)), 64)
+    assert warning("heldout", metrics(with_cut(1, 19)), 64) == ""
+    assert "sft 5 %" in warning("heldout", metrics(with_cut(2, 35)), 64)
 
 
 def test_an_answer_in_a_turn_that_was_cut_is_an_answer():
     answered = cut(SUM, 0, RIGHT)
-    measured = evaluation.metrics(evaluation.predictions("sft", "heldout", [answered], 0.0))["sft"]["math"]
+    measured = metrics(evaluation.predictions("sft", "heldout", [answered], 0.0))["sft"]["math"]
     assert measured["cut"] == 0 and measured["accuracy"] == 1
 
 
 def test_what_runs_are_compared_by_is_apart_from_the_other_figures_and_none_is_lost():
-    measured = evaluation.metrics(rows(base=BASE, sft=SFT, dpo=DPO))
-    headline, details = evaluation.split(measured)
+    measured = metrics(rows(base=BASE, sft=SFT, dpo=DPO))
+    headline, details = split(measured)
     assert list(headline["dpo"]) == ["math", "logic", "all"]
     assert list(headline["dpo"]["math"]) == ["accuracy", "accuracy_low", "accuracy_high", "n", "cut"]
     assert headline["gain"] == measured["gain"] and "gain" not in details
@@ -129,14 +131,12 @@ def test_what_runs_are_compared_by_is_apart_from_the_other_figures_and_none_is_l
 
 
 def test_the_stage_ends_with_what_came_out_in_one_line():
-    measured = {"heldout": evaluation.metrics(rows(base=BASE, dpo=DPO))}
-    assert evaluation.closing(measured, "10 chains") == (
-        "eval: base 40.0 %, dpo 100.0 % correct of 5 heldout problems; 10 chains"
-    )
+    measured = {"heldout": metrics(rows(base=BASE, dpo=DPO))}
+    assert closing(measured, "10 chains") == ("eval: base 40.0 %, dpo 100.0 % correct of 5 heldout problems; 10 chains")
 
 
 def test_gains_are_paired_by_problem():
-    gain = evaluation.metrics(rows(base=BASE, sft=SFT, dpo=DPO))["gain"]
+    gain = metrics(rows(base=BASE, sft=SFT, dpo=DPO))["gain"]
     base, sft, dpo = [True, False, False, False], [True, True, True, False], [True] * 4
     for worse, outcomes in (("base", base), ("sft", sft)):
         expected = paired_difference(dpo, outcomes)
@@ -151,11 +151,11 @@ def test_gains_are_paired_by_problem():
 
 def test_models_that_met_different_problems_are_not_compared():
     with pytest.raises(ValueError, match="same problems"):
-        evaluation.metrics(rows(base=BASE, dpo=DPO[:-1]))
+        metrics(rows(base=BASE, dpo=DPO[:-1]))
 
 
 def test_the_keys_are_those_of_the_contract():
-    measured = evaluation.metrics(rows(base=BASE, sft=SFT, dpo=DPO))
+    measured = metrics(rows(base=BASE, sft=SFT, dpo=DPO))
     assert list(measured) == ["base", "sft", "dpo", "gain"]
     for model in ("base", "sft", "dpo"):
         assert list(measured[model]) == ["math", "logic", "all", "failures"]
@@ -168,16 +168,16 @@ def test_the_keys_are_those_of_the_contract():
 
 
 def test_only_the_models_that_were_asked_for_and_the_tasks_that_exist_are_compared():
-    measured = evaluation.metrics(rows(sft=SFT[:4], dpo=DPO[:4]))
+    measured = metrics(rows(sft=SFT[:4], dpo=DPO[:4]))
     assert list(measured) == ["sft", "dpo", "gain"]
     assert list(measured["gain"]) == ["math", "all"]
     assert [name for name in measured["gain"]["math"] if "base" in name] == []
-    assert "gain" not in evaluation.table(measured) and "dpo - sft" in evaluation.table(measured)
+    assert "gain" not in table(measured) and "dpo - sft" in table(measured)
 
 
 def test_plots_have_a_row_a_model_and_task_with_its_interval_and_one_a_failure():
-    measured = evaluation.metrics(rows(base=BASE, dpo=DPO))
-    accuracy, failures = evaluation.plots({"heldout": measured, "ood": measured})
+    measured = metrics(rows(base=BASE, dpo=DPO))
+    accuracy, failures = plots({"heldout": measured, "ood": measured})
     assert [(row["problems"], row["model"]) for row in accuracy] == [
         (f"{task}{use}", model) for use in ("", " (ood)") for model in ("base", "dpo") for task in ("math", "logic")
     ]
@@ -186,8 +186,16 @@ def test_plots_have_a_row_a_model_and_task_with_its_interval_and_one_a_failure()
     assert {"model": "base", "failure": "wrong_answer", "count": 1, "share": 0.2} in failures
 
 
+def cells(text: str) -> str:
+    """A printed table without the spaces and dashes that align its columns."""
+    return re.sub(r"(?<=-)-+|(?<= ) +", "", text)
+
+
 def test_the_table_is_markdown_with_intervals_and_n():
-    lines = evaluation.table(evaluation.metrics(rows(base=BASE, sft=SFT, dpo=DPO))).splitlines()
+    printed = table(metrics(rows(base=BASE, sft=SFT, dpo=DPO)))
+    for block in printed.split("\n\n"):
+        assert len({len(line) for line in block.splitlines()}) == 1
+    lines = cells(printed).splitlines()
     assert lines[0] == "| correct, 95 % interval | n | base | sft | dpo | dpo - base | dpo - sft |"
     low, high = 100 * wilson(1, 4).low, 100 * wilson(1, 4).high
     assert lines[2].startswith(f"| math | 4 | 25.0 % [{low:.1f}, {high:.1f}] | 75.0 % ")
@@ -201,17 +209,17 @@ def test_the_table_is_markdown_with_intervals_and_n():
 
 
 def test_a_small_chance_is_not_printed_as_none():
-    measured = evaluation.metrics(rows(base=[(SUM, WRONG)] * 20, dpo=[(SUM, RIGHT)] * 20))
-    assert "p < 0.0001" in evaluation.table(measured)
+    measured = metrics(rows(base=[(SUM, WRONG)] * 20, dpo=[(SUM, RIGHT)] * 20))
+    assert "p < 0.0001" in table(measured)
 
 
 @pytest.fixture(scope="module")
 def students(tmp_path_factory):
     """A project folder with three students of random weights, which write what they happen to write."""
     from stages.params import load
-    from stages.student.load import save_student
-    from stages.student.tiny import build_tiny
-    from stages.student.tokenizer import train_tokenizer
+    from stages.students.load import save_student
+    from stages.students.scratch.models import build_tiny
+    from stages.students.scratch.tokenizer import train_tokenizer
 
     folder = tmp_path_factory.mktemp("eval")
     shutil.copy(ROOT / "tests/small.yaml", folder / "params.yaml")
@@ -262,7 +270,7 @@ def test_every_student_meets_every_problem_and_a_second_run_gives_the_same_bytes
 def test_the_dev_problems_are_printed_and_nothing_is_written(project, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["eval", "--use", "dev"])
     evaluation.main()
-    assert "dev problems\n\n| correct, 95 % interval | n | base | sft | dpo |" in capsys.readouterr().out
+    assert "dev problems\n\n| correct, 95 % interval | n | base | sft | dpo |" in cells(capsys.readouterr().out)
     assert {path.name for path in project.iterdir()} == {"params.yaml", "models"}
 
 

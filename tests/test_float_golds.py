@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from published_rows import ROWS, from_file
 
-from stages.chain import number_text
-from stages.numerals import exact, spread
-from stages.problems.answers import canonical_number, equal
-from stages.problems.reference import doubt, solved
-from stages.tools.arithmetic import ARITHMETIC
+from stages.problems.gold import doubt, solved
+from stages.records.chain import number_text
+from stages.records.numbers import exact, spread
+from stages.tools.arithmetic.toolkit import ARITHMETIC
 from stages.tools.calls import parse
-from stages.verdict import verdict
+from stages.verdicts.answers import canonical_number, equal
+from stages.verdicts.verdict import verdict
 
 
 def gold_of(tmp_path, target):

@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from stages.tools import TOOLKITS, fol, worker
-from stages.tools.fol import Fol, open_fol
+from stages.tools import TOOLKITS, worker
+from stages.tools.fol import toolkit as fol
+from stages.tools.fol.toolkit import Fol, open_fol
 from stages.tools.tool import ToolError
 
 TOOLS = TOOLKITS["fol"].tools

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from test_fol_verdicts import judged, no_memory  # noqa: F401
 
-from stages.problems.problem import Problem
+from stages.records.problem import Problem
 
 WORDS = {"correct": "", "undecided": "undecided", "incorrect": "ungrounded"}
 

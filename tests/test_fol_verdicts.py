@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from test_fol import PROBLEM
 
-from stages.agent import Attempt, Reply
+from stages.agent.loop import Attempt, Reply
+from stages.agent.prompt import system_text
 from stages.problems.builtin import example_problems
-from stages.problems.problem import Problem
-from stages.prompt import system_text
-from stages.tools import fol
-from stages.tools.fol import open_fol
-from stages.verdict import verdict
+from stages.records.problem import Problem
+from stages.tools.fol import toolkit as fol
+from stages.tools.fol.toolkit import open_fol
+from stages.verdicts.verdict import verdict
 
 SOCRATES = Problem(
     "p/1", "logic", "fol", "p", "All men are mortal.\nSocrates is a man.\nIs it true that Socrates is mortal?", "True"

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from logs import PROBLEM, RIGHT, Folder, log_folder, native, written
 
-from stages import generate, pair, schema, verify
-from stages.agent import Attempt, Reply
+from stages import generate, pair, verify
+from stages.agent.loop import Attempt, Reply
 from stages.params import load
 from stages.problems import sources
+from stages.records import schema
 from stages.tools import TOOLKITS
 from stages.tools.run import run_call
 

@@ -9,8 +9,8 @@ from conftest import shared
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.tools.formula import MAX_LENGTH, FormulaError, parse, text
-from stages.tools.symbols import signature
+from stages.tools.fol.formula import MAX_LENGTH, FormulaError, parse, text
+from stages.tools.fol.symbols import signature
 
 P, Q, R = ("is", "P", "a"), ("is", "Q", "a"), ("is", "R", "a")
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.problems import formulas
-from stages.problems.linear import collected
+from stages.problems.solutions import equations
+from stages.problems.solutions.linear import collected
 from stages.tools import TOOLKITS
 from stages.tools.calls import number
 from stages.tools.tool import ToolError
@@ -45,15 +45,15 @@ LINEAR = st.recursive(
         ("0.75 - 0.5", "0.25", ["Subtract(a=0.75, b=0.5)"]),
         ("x=10/3", "3.33", ["Divide(a=10, b=3)", "Round(x=10/3, digits=2)"]),
         ("x = -3 + 5", "2", ["Add(a=-3, b=5)"]),
-        ("x=10/3", "3", formulas.NOT_GOLD),
-        ("x=4+5", "8", formulas.NOT_GOLD),
-        ("x=4", "4", formulas.NOT_READ),
-        ("x=y+4", "8", formulas.NOT_READ),
-        ("3+4=7", "7", formulas.NOT_READ),
-        ("x=2**3", "8", formulas.NOT_READ),
-        ("x=" + "(" * 60 + "1" + ")" * 60, "1", formulas.NOT_READ),
-        ("x=__import__('os')", "1", formulas.NOT_READ),
-        ("x=" + "1+" * 200 + "1", "201", formulas.NOT_READ),
+        ("x=10/3", "3", equations.NOT_GOLD),
+        ("x=4+5", "8", equations.NOT_GOLD),
+        ("x=4", "4", equations.NOT_READ),
+        ("x=y+4", "8", equations.NOT_READ),
+        ("3+4=7", "7", equations.NOT_READ),
+        ("x=2**3", "8", equations.NOT_READ),
+        ("x=" + "(" * 60 + "1" + ")" * 60, "1", equations.NOT_READ),
+        ("x=__import__('os')", "1", equations.NOT_READ),
+        ("x=" + "1+" * 200 + "1", "201", equations.NOT_READ),
         ("x=4/0", "0", "the tools refuse an operation of the formula"),
         ("x*x=9", "3", "the tools refuse an operation of the formula"),
         ("x/(x-3)=2", "6", "the tools refuse an operation of the formula"),
@@ -63,7 +63,7 @@ LINEAR = st.recursive(
     ],
 )
 def test_an_equation_becomes_one_operation_a_call(equation, gold, made):
-    calls, why = formulas.solution(equation, gold)
+    calls, why = equations.solution(equation, gold)
     assert [call.text() for call in calls[:-1]] == (made if isinstance(made, list) else [])
     assert why == ("" if isinstance(made, list) else made)
 
@@ -82,13 +82,13 @@ def test_an_equation_becomes_one_operation_a_call(equation, gold, made):
         ("2 (day) * 24 (hour/day) = 48 (hour)", "48", ["Multiply(a=2, b=24)"]),
         ("27-8=18", "18", "a formula does not give the value it says"),
         ("29/3=9 r1", "9", "a formula does not give the value it says"),
-        ("6:42=1:7", "1", formulas.NOT_READ),
-        ("x+y=5; x=2y", "3", formulas.NOT_READ),
-        ("GCD(9,15)=3", "3", formulas.NOT_READ),
+        ("6:42=1:7", "1", equations.NOT_READ),
+        ("x+y=5; x=2y", "3", equations.NOT_READ),
+        ("GCD(9,15)=3", "3", equations.NOT_READ),
     ],
 )
 def test_a_formula_that_states_its_results_must_hold(formula, gold, made):
-    calls, why = formulas.chained(formula, gold)
+    calls, why = equations.chained(formula, gold)
     assert [call.text() for call in calls[:-1]] == (made if isinstance(made, list) else [])
     assert why == ("" if isinstance(made, list) else made)
 
@@ -96,18 +96,18 @@ def test_a_formula_that_states_its_results_must_hold(formula, gold, made):
 @given(TREES, TREES)
 def test_collecting_solves_what_solve_linear_solves(left, right):
     tree = collected(left, right)
-    equation = f"{formulas._text(left)} = {formulas._text(right)}"
+    equation = f"{equations._text(left)} = {equations._text(right)}"
     try:
         solution = number(SOLVE.run(None, equation=equation, unknown="x"))
     except ToolError:
         assert tree is None
     else:
-        assert (formulas.Work().value(tree) if tree else 0) == solution or tree is None
+        assert (equations.Work().value(tree) if tree else 0) == solution or tree is None
 
 
 @given(LINEAR, LINEAR)
 def test_every_linear_equation_with_another_solution_than_0_is_collected(left, right):
-    equation = f"{formulas._text(left)} = {formulas._text(right)}"
+    equation = f"{equations._text(left)} = {equations._text(right)}"
     try:
         solution = number(SOLVE.run(None, equation=equation, unknown="x"))
     except ToolError:

@@ -15,7 +15,7 @@ from projects import CHAINS, KEY, TURNS, play
 from provider import Provider, completion, error
 
 from stages import generate
-from stages.params import InputError
+from stages.records.errors import InputError
 
 
 def test_all_chains_are_made_in_order_and_every_call_once(project):

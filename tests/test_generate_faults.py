@@ -17,9 +17,10 @@ import pytest
 from projects import CHAINS, KEY, TURNS, play
 from provider import Fault, Provider, completion, error
 
-from stages.journal import Journal, JournalError
-from stages.params import InputError, load
+from stages.params import load
 from stages.problems import sources
+from stages.records.errors import InputError
+from stages.teacher.journal.journal import Journal, JournalError
 
 
 def asked(requests: list[dict]) -> Counter[str]:

@@ -5,14 +5,16 @@ import json
 import pytest
 from conftest import shared
 
-from stages.params import InputError, ParamsError, ProblemsParams
-from stages.problems import gsm8k, model_solutions
-from stages.problems.annotations import annotations, call_of, equations
-from stages.problems.answers import equal
+from stages.params import ParamsError, ProblemsParams
+from stages.problems.gold import doubt
 from stages.problems.jsonl import JsonlError
-from stages.problems.reference import doubt
+from stages.problems.published import gsm8k
+from stages.problems.solutions.annotations import annotations, call_of, equations
 from stages.problems.sources import load
-from stages.verdict import verdict
+from stages.records.errors import InputError
+from stages.teacher.imported import gsm8k_solutions
+from stages.verdicts.answers import equal
+from stages.verdicts.verdict import verdict
 
 CLIPS = {
     "question": "Natalia sold clips to 48 of her friends in April, and half as many in May. How many clips in all?",
@@ -192,9 +194,9 @@ def test_the_published_solutions_verify():
 def test_chains_of_real_solutions_are_right_where_their_publishers_say_so():
     path = shared("gsm8k_model_solutions/even_0000-0658.jsonl")
     rows = [json.loads(line) for line in path.read_text().splitlines()]
-    right = [row[model]["is_correct"] for row in rows for model in model_solutions.MODELS]
+    right = [row[model]["is_correct"] for row in rows for model in gsm8k_solutions.MODELS]
     assert len(right) == 330 * 4
-    for one, is_correct in zip(model_solutions.read(path), right, strict=True):
+    for one, is_correct in zip(gsm8k_solutions.read(path), right, strict=True):
         chain = chain_of(one)
         row = verdict(chain, 0.0)
         assert row["answer_right"] is is_correct
@@ -203,15 +205,15 @@ def test_chains_of_real_solutions_are_right_where_their_publishers_say_so():
 
 
 def chain_of(one):
-    return model_solutions.chain(one.problem, one.text, one.model)
+    return gsm8k_solutions.chain(one.problem, one.text, one.model)
 
 
 def models_file(tmp_path, solution):
     text = {"is_correct": True, "solution": solution}
-    row = {"question": "How many?", "ground_truth": "<<2*3=6>>6\nA: 6", **dict.fromkeys(model_solutions.MODELS, text)}
+    row = {"question": "How many?", "ground_truth": "<<2*3=6>>6\nA: 6", **dict.fromkeys(gsm8k_solutions.MODELS, text)}
     path = tmp_path / "models.jsonl"
     path.write_text(json.dumps(row) + "\n")
-    return list(model_solutions.read(path))
+    return list(gsm8k_solutions.read(path))
 
 
 @pytest.mark.parametrize(
@@ -234,7 +236,7 @@ def models_file(tmp_path, solution):
 )
 def test_a_model_solution_is_judged_like_a_chain(tmp_path, solution, failure):
     made = models_file(tmp_path, solution)
-    assert [one.model for one in made] == list(model_solutions.MODELS)
+    assert [one.model for one in made] == list(gsm8k_solutions.MODELS)
     assert {verdict(chain_of(one), 0.0)["failure"] for one in made} == {failure}
 
 
@@ -257,9 +259,9 @@ def test_plain_equations_are_steps_only_where_no_annotation_gives_the_answer(tmp
 )
 def test_a_true_solution_that_is_not_all_calls_says_nothing_against_its_answer(tmp_path, truth, doubt):
     row = {"question": "How many?", "ground_truth": truth}
-    row |= dict.fromkeys(model_solutions.MODELS, {"is_correct": True, "solution": "A: 6"})
+    row |= dict.fromkeys(gsm8k_solutions.MODELS, {"is_correct": True, "solution": "A: 6"})
     (tmp_path / "models.jsonl").write_text(json.dumps(row) + "\n")
-    assert {one.problem.doubt for one in model_solutions.read(tmp_path / "models.jsonl")} == {doubt}
+    assert {one.problem.doubt for one in gsm8k_solutions.read(tmp_path / "models.jsonl")} == {doubt}
 
 
 @pytest.mark.parametrize("solution", [{}, {"solution": 5}, {"solution": None}, "A: 6"])
@@ -267,4 +269,4 @@ def test_a_row_without_a_models_text_is_named(tmp_path, solution):
     path = tmp_path / "models.jsonl"
     path.write_text(json.dumps({"question": "q", "ground_truth": "A: 6", "6b_finetuning": solution}) + "\n")
     with pytest.raises(JsonlError, match=r"models\.jsonl line 1: no model solution as GSM8K publishes them"):
-        list(model_solutions.read(path))
+        list(gsm8k_solutions.read(path))

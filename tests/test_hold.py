@@ -14,10 +14,13 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from stages import files
-from stages.files import FileError, hold
+from stages.records import files
+from stages.records.files import FileError, hold
 
-HOLD = "import sys, time; from stages.files import hold; hold(sys.argv[1]); print('held', flush=True); time.sleep(120)"
+HOLD = (
+    "import sys, time; from stages.records.files import hold; "
+    "hold(sys.argv[1]); print('held', flush=True); time.sleep(120)"
+)
 
 
 class Holder:
@@ -109,7 +112,7 @@ def test_a_process_on_another_machine_is_named_with_it(tmp_path):
 RACE = """
 import os, sys
 from pathlib import Path
-from stages.files import FileError, _locked
+from stages.records.files import FileError, _locked
 path, mark = Path(sys.argv[1]), sys.argv[1] + ".mark"
 held = 0
 while held < 400:

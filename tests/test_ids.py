@@ -14,13 +14,16 @@ from published_rows import ROWS
 from test_eval import SUM, chain
 
 from stages import eval as evaluation
-from stages import generate, pool, schema
-from stages.params import InputError, ParamsError, ProblemsParams
+from stages import generate
+from stages.params import ParamsError, ProblemsParams
 from stages.problems import redraw
-from stages.problems.model_solutions import MODELS
-from stages.problems.problem import text_key
+from stages.problems.gold import reports
 from stages.problems.sources import load
-from stages.problems.validate import reports
+from stages.records import schema
+from stages.records.errors import InputError
+from stages.records.problem import text_key
+from stages.report import pool
+from stages.teacher.imported.gsm8k_solutions import MODELS
 
 
 def gsm8k(number: int) -> dict:

@@ -13,12 +13,15 @@ import pytest
 from conftest import ROOT, shared
 from logs import PROBLEM, RIGHT, Folder, log_folder, native, stated, written
 
-from stages import generate, pair, schema, verify
-from stages.params import InputError, load
-from stages.problems import model_solutions, sources
-from stages.problems.model_solutions import MODELS
-from stages.problems.reference import solved
-from stages.prompt import prompt_messages
+from stages import generate, pair, verify
+from stages.agent.prompt import prompt_messages
+from stages.params import load
+from stages.problems import sources
+from stages.problems.gold import solved
+from stages.records import schema
+from stages.records.errors import InputError
+from stages.teacher.imported import gsm8k_solutions
+from stages.teacher.imported.gsm8k_solutions import MODELS
 
 
 @pytest.fixture
@@ -187,7 +190,7 @@ def test_the_published_model_solutions_go_through_verify_and_pair(folder):
     made = verify.verdicts(rows, 0.0)
     words = Counter(row["verdict"] for row in made)
     assert words == {"correct": 487, "incorrect": 833}
-    solutions = list(model_solutions.read(path))
+    solutions = list(gsm8k_solutions.read(path))
     published = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
     right = [row[model]["is_correct"] for row in published for model in MODELS]
     flags = {(one.problem.id, one.model): flag for one, flag in zip(solutions, right, strict=True)}

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stages import journal as journal_module
-from stages.journal import Journal, JournalError
-from stages.record import request_key
+from stages.teacher.journal import journal as journal_module
+from stages.teacher.journal.journal import Journal, JournalError
+from stages.teacher.journal.record import request_key
 
 
 def request(question: str, sample: int = 0, system: str = "Solve it.", **sampling: object) -> dict:
@@ -118,8 +118,8 @@ def test_a_journal_torn_at_any_byte_of_its_last_record_loses_only_that(tmp_path)
 
 KILLED_IN_MID_WRITE = """
 import asyncio, os, signal, sys
-from stages import journal
-from stages.record import request_key
+from stages.teacher.journal import journal
+from stages.teacher.journal.record import request_key
 from test_journal import request, response
 write, share = os.write, float(sys.argv[2])
 def half(descriptor, content):
@@ -189,7 +189,7 @@ def test_a_record_whose_key_does_not_fit_its_request_is_dropped(tmp_path):
 
 HOLD = """
 import sys, time
-from stages.journal import Journal
+from stages.teacher.journal.journal import Journal
 with Journal(sys.argv[1]):
     print("held", flush=True)
     time.sleep(60)
@@ -198,8 +198,8 @@ with Journal(sys.argv[1]):
 
 FULL = """
 import resource, sys
-from stages.journal import Journal
-from stages.params import run
+from stages.teacher.journal.journal import Journal
+from stages.records.command import run
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)  # the kernel takes no more of a file
 run(lambda: Journal(sys.argv[1]).__enter__())
 """
@@ -281,8 +281,8 @@ def test_answers_that_came_while_the_run_was_cancelled_are_kept(tmp_path, monkey
 
 FULL_DISK = """
 import asyncio, resource, sys
-from stages.journal import Journal, JournalError
-from stages.record import request_key
+from stages.teacher.journal.journal import Journal, JournalError
+from stages.teacher.journal.record import request_key
 from test_journal import request, response
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 async def work(journal):

@@ -1,4 +1,4 @@
-"""`python -m stages.journal`: what it shows is what is there, and no command loses or changes an answer."""
+"""`python -m stages.teacher.journal`: what it shows is what is there, and no command loses or changes an answer."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_journal import HOLD, buy, known, request, response, shards
 
-from stages.journal import Journal
-from stages.ledger import Ledger
-from stages.record import request_key
+from stages.teacher.journal.journal import Journal
+from stages.teacher.journal.ledger import Ledger
+from stages.teacher.journal.record import request_key
 
 OTHER = {"model": "another/model"}
 
@@ -26,7 +26,7 @@ OTHER = {"model": "another/model"}
 def run(folder: Path, *arguments: object, status: int = 0) -> str:
     """What a command says, as its user runs it."""
     env = os.environ | {"STEPCALL_JOURNAL": str(folder), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "stages.journal", *map(str, arguments)]
+    command = [sys.executable, "-m", "stages.teacher.journal", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, env=env)
     assert done.returncode == status, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -75,7 +75,7 @@ def test_show_writes_nothing_and_where_no_journal_is_it_makes_none(journal, tmp_
 
 @pytest.mark.parametrize("command", ["show", "verify", "compact", "export", "merge"])
 def test_each_command_has_help(command, tmp_path):
-    assert f"usage: python -m stages.journal {command}" in run(tmp_path, command, "--help")
+    assert f"usage: python -m stages.teacher.journal {command}" in run(tmp_path, command, "--help")
     assert command in run(tmp_path, "--help")
 
 
@@ -96,7 +96,7 @@ def test_verify_names_file_and_line_of_what_is_bad_and_compact_drops_it(journal,
     shard.write_bytes(b"".join(lines))
     said = run(journal, "verify", status=1)
     assert f"{shard}:{number + 1}: {reason}\n" in said and "3 calls are whole, 1 line cannot be read" in said
-    assert "1 line that cannot be read; `python -m stages.journal verify` names them" in run(journal)
+    assert "1 line that cannot be read; `python -m stages.teacher.journal verify` names them" in run(journal)
     assert "1 replaced line and 1 bad one dropped" in run(journal, "compact")
     assert "3 calls are whole, 0 lines cannot be read" in run(journal, "verify")
 
@@ -147,7 +147,7 @@ def test_compact_leaves_one_shard_with_the_same_answers_and_the_same_figures(jou
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from stages import journal_commands
+from stages.teacher.journal import __main__ as journal_commands
 name, after = sys.argv[1], int(sys.argv[2])
 real, calls = getattr(os, name), 0
 def dying(*arguments, **named):

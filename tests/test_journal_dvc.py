@@ -23,7 +23,7 @@ from conftest import ROOT
 from projects import KEY, play
 from provider import Provider
 
-from stages.journal_commands import _in_use
+from stages.teacher.journal.__main__ import _in_use
 
 pytestmark = pytest.mark.timeout(600)  # several runs of dvc each
 

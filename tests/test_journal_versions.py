@@ -8,8 +8,8 @@ from pathlib import Path
 
 from test_journal import buy, known, read, request, response, shards
 
-from stages.journal import SYSTEMS, Journal, journal_folder
-from stages.record import request_key
+from stages.teacher.journal.journal import SYSTEMS, Journal, journal_folder
+from stages.teacher.journal.record import request_key
 
 
 def test_a_snapshot_holds_exactly_its_calls_whatever_the_order_they_were_bought_in(tmp_path):

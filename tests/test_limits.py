@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.agent import Reply
-from stages.limits import MINUTE_S, Limits, Pace
+from stages.agent.loop import Reply
 from stages.params import ProviderParams
+from stages.teacher.limits import MINUTE_S, Limits, Pace
 
 UNLIMITED = ProviderParams(None, {}, (), None, None, 3600.0, 64)
 

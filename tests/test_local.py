@@ -18,16 +18,19 @@ import torch
 from conftest import ROOT
 from students import byte_tokenizer, random_model
 
-from stages import generate, local, schema, verify
-from stages.journal import Journal
-from stages.local import Queue, Sampling
-from stages.params import InputError, load
+from stages import generate, verify
+from stages.agent.decode import Turn, _choose, write_turns
+from stages.agent.prompt import prompt_messages
+from stages.params import load
 from stages.problems import builtin, sources
-from stages.prompt import prompt_messages
-from stages.student.decode import Turn, _choose, write_turns
-from stages.student.load import load_student
-from stages.student.masks import ChatText
-from stages.teacher import Teacher
+from stages.records import schema
+from stages.records.errors import InputError
+from stages.students.load import load_student
+from stages.students.masks import ChatText
+from stages.teacher import local
+from stages.teacher.journal.journal import Journal
+from stages.teacher.local import Queue, Sampling
+from stages.teacher.teacher import Teacher
 
 SHAPES = ("qwen", "llama")
 
@@ -77,7 +80,7 @@ def test_a_turn_does_not_depend_on_its_batch(students, conversations, shape, sam
         sizes.append(len(batch))
         write_turns(model, chat, batch, *rest)
 
-    monkeypatch.setattr("stages.local.write_turns", write)
+    monkeypatch.setattr("stages.teacher.local.write_turns", write)
     alone, together = (texts(students[shape], conversations, batch, sampling) for batch in (1, 8))
     assert sizes == [1] * 8 + [8]
     assert alone == together
@@ -157,7 +160,7 @@ def project(tmp_path, monkeypatch, students) -> Project:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("STEPCALL_JOURNAL", raising=False)
     monkeypatch.delenv("DVC_ROOT", raising=False)
-    monkeypatch.setattr("stages.teacher.FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("stages.teacher.teacher.FIRST_WAIT_S", 0.01)
     return Project(tmp_path, students["llama"])
 
 
@@ -178,7 +181,7 @@ def test_a_student_makes_chains_that_verify_reads_and_a_second_run_loads_no_torc
     metrics, before = project.metrics(), outputs()
     assert metrics["teacher_calls"] == sum(len(row["steps"]) for row in rows) and metrics["provider_failures"] == 0
     code = (
-        "import sys; from stages import generate, params; params.run(generate.main)\n"
+        "import sys; from stages import generate, params; run(generate.main)\n"
         "assert not {'torch', 'litellm', 'transformers'} & set(sys.modules)"
     )
     env = {name: value for name, value in os.environ.items() if not name.startswith(("STEPCALL", "DVC"))}

@@ -11,11 +11,11 @@ from conftest import shared, within
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.chain import chain_from_row
-from stages.problems import folio, proofwriter
 from stages.problems.jsonl import JsonlError
-from stages.problems.logic_programs import MAX_LENGTH, ProgramError, chain, posed, read, run
-from stages.verdict import verdict
+from stages.problems.published import folio, proofwriter
+from stages.teacher.imported.logic_programs import MAX_LENGTH, ProgramError, chain, posed, read, run
+from stages.tools.run import chain_from_row
+from stages.verdicts.verdict import verdict
 
 COLD = """Predicates:
 Cold($x, bool) ::: Is x cold?

@@ -10,9 +10,10 @@ from students import byte_tokenizer, random_model
 from test_student_masks import TALK
 
 from stages import train
-from stages.params import InputError, load
-from stages.student.load import save_student
-from stages.student.masks import ChatText, encode, trained_token_share
+from stages.params import load
+from stages.records.errors import InputError
+from stages.students.load import save_student
+from stages.students.masks import ChatText, encode, trained_token_share
 
 
 def joining_tokenizer():

@@ -11,9 +11,10 @@ import pytest
 from conftest import ROOT, shared
 from students import student_folder
 
-from stages import generate, pair, schema, train, verify
+from stages import generate, pair, train, verify
 from stages.params import load
-from stages.student.load import load_student, save_student
+from stages.records import schema
+from stages.students.load import load_student, save_student
 
 PROTOCOL = ROOT / "protocols" / "model_solutions.yaml"
 

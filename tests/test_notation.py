@@ -6,8 +6,8 @@ import signal
 import pytest
 from test_answers import DIFFERENT, EQUAL, UNDECIDED
 
-from stages.problems import notation
-from stages.problems.answers import equal
+from stages.verdicts import notation
+from stages.verdicts.answers import equal
 
 NOTATION_EQUAL = [
     (r"2^{10}", "1024"),

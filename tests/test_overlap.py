@@ -7,11 +7,12 @@ import pytest
 from conftest import ROOT, shared
 
 from stages import generate
-from stages.overlap import NGRAMS, OTHER_NUMBERS, base_overlap, contaminated, overlap, same_text
-from stages.params import InputError, ParamsError, ProblemsParams
+from stages.params import ParamsError, ProblemsParams
 from stages.params import load as load_params
 from stages.problems import builtin
+from stages.problems.overlap import NGRAMS, OTHER_NUMBERS, base_overlap, contaminated, overlap, same_text
 from stages.problems.sources import load
+from stages.records.errors import InputError
 
 SETTINGS = load_params(ROOT / "tests/small.yaml")
 TESTED = "Joan found 70 shells. She gave Sam 27 of them. How many shells has Joan now?"

@@ -11,13 +11,14 @@ from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages import pair, schema
-from stages.agent import Attempt, Reply
-from stages.overlap import too_close
-from stages.params import InputError
+from stages import pair
+from stages.agent.loop import Attempt, Reply
 from stages.problems import builtin
-from stages.problems.problem import Problem
-from stages.verdict import verdict
+from stages.problems.overlap import too_close
+from stages.records import schema
+from stages.records.errors import InputError
+from stages.records.problem import Problem
+from stages.verdicts.verdict import verdict
 
 PENS = Problem("p/1", "math", "arithmetic", "p", "A box holds 12 pens. How many pens are 7 boxes and 3 pens?", "87")
 CUPS = replace(PENS, id="p/2", question="Tom packs 12 cups into each of 7 boxes and has 3 left. How many cups?")
@@ -220,7 +221,7 @@ def test_a_question_is_too_close_by_its_shared_runs_of_words():
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    from stages.student.tokenizer import train_tokenizer
+    from stages.students.scratch.tokenizer import train_tokenizer
 
     problems = [problem for name in builtin.MAKERS for problem in builtin.problems(name, "train", 30, 1)]
     said = [call.text() for problem in problems for call in problem.solution]

@@ -6,7 +6,9 @@ import sys
 import pytest
 from conftest import ROOT
 
-from stages.params import InputError, ParamsError, load, run
+from stages.params import ParamsError, load
+from stages.records.command import run
+from stages.records.errors import InputError
 
 TEXT = (ROOT / "tests" / "small.yaml").read_text()
 
@@ -29,64 +31,88 @@ def test_the_committed_file_is_valid():
     [
         ("    beta: 0.1", "    betta: 0.1", r"unknown key train\.dpo\.betta; known here: start, beta"),
         ("\nverify:\n", "\nverifi:\n", r"unknown key verifi"),
-        ("    beta: 0.1", "    beta: '0.1'", r"train\.dpo\.beta is '0\.1' \(str\); it takes a number"),
-        ("  samples: 3\n", "  samples: 4.5\n", r"generate\.samples is 4\.5 \(float\); it takes an integer"),
-        ("  samples: 3\n", "  samples: true\n", r"generate\.samples is True \(bool\); it takes an integer"),
-        ("  samples: 3\n", "  samples: 0\n", r"generate\.samples is 0; it takes 1 or more"),
+        ("    beta: 0.1", "    beta: '0.1'", r"train\.dpo\.beta is '0\.1' \(str\): Input should be a valid number"),
+        ("  samples: 3\n", "  samples: 4.5\n", r"generate\.samples is 4\.5 \(float\): Input should be a valid integer"),
+        ("  samples: 3\n", "  samples: true\n", r"generate\.samples is True \(bool\): Input should be a valid integer"),
+        (
+            "  samples: 3\n",
+            "  samples: 0\n",
+            r"generate is empty: samples is 0 and chains names none; write 1 or more samples",
+        ),
         ("  max_errors: 3", "  # max_errors: 3", r"missing key agent\.max_errors"),
-        ("    beta: 0.1", "    beta: .inf", r"train\.dpo\.beta is inf; it takes a finite number"),
+        ("    beta: 0.1", "    beta: .inf", r"train\.dpo\.beta is inf \(float\): Input should be a finite number"),
         (
             "    misconception: 0.6\n",
             "    misconception: 68\n",
-            r"generate\.simulated\.misconception is 68\.0; .*0 to 1",
+            r"generate\.simulated\.misconception is 68 \(int\): .*less than or equal to 1",
         ),
-        ("kinds: [chain]", "kinds: [chains]", r"pair\.kinds is chains; it takes chain, step"),
-        ("kinds: [chain]", "kinds: chain", r"pair\.kinds is 'chain' \(str\); it takes a list"),
-        ("    wire: text", "    wire: native", r"generate\.teacher\.wire is native; it takes text, tools"),
-        ("start: base\n", "start: dpo\n", r"train\.dpo\.start is dpo; it takes base, sft"),
+        (
+            "kinds: [chain]",
+            "kinds: [chains]",
+            r"pair\.kinds\[0\] is 'chains' \(str\): Input should be 'chain' or 'step'",
+        ),
+        ("kinds: [chain]", "kinds: chain", r"pair\.kinds is 'chain' \(str\): Input should be a valid array"),
+        (
+            "    wire: text",
+            "    wire: native",
+            r"generate\.teacher\.wire is 'native' \(str\): Input should be 'text' or 'tools'",
+        ),
+        ("start: base\n", "start: dpo\n", r"train\.dpo\.start is 'dpo' \(str\): Input should be 'base' or 'sft'"),
         ("kinds: [chain]", "kinds: [chain", r"not valid YAML"),
         (
             "  retries: 2\n",
             "  retries: 2\n  api_base: null\n",
-            r"runtime\.api_base has moved; .*runtime\.teacher\.api_base",
+            r"unknown key runtime\.api_base; known here: concurrency, .*teacher",
         ),
-        ("max_failures: 16", "max_failures: 0", r"runtime\.teacher\.max_failures is 0; it takes 1 or more"),
+        (
+            "max_failures: 16",
+            "max_failures: 0",
+            r"runtime\.teacher\.max_failures is 0 \(int\): .*greater than or equal to 1",
+        ),
         (
             "requests_per_minute: null",
             "requests_per_minute: 0",
-            r"requests_per_minute is 0; it takes 1 or more, or null",
+            r"requests_per_minute is 0 \(int\): .*greater than or equal to 1",
         ),
         (
             "tokens_per_minute: null",
             "tokens_per_minute: 0.5",
-            r"tokens_per_minute is 0\.5 \(float\); it takes an integer",
+            r"tokens_per_minute is 0\.5 \(float\): Input should be a valid integer",
         ),
         (
             "chain_timeout_s: 60",
             "chain_timeout_s: -1",
-            r"runtime\.teacher\.chain_timeout_s is -1\.0; it takes more than 0",
+            r"runtime\.teacher\.chain_timeout_s is -1 \(int\): Input should be greater than 0",
         ),
         ("headers: {}", "headers: {'X Y': TEAM}", r"runtime\.teacher\.headers has a name that no header can have"),
-        ("headers: {}", "headers: {X-Team: 5}", r"headers\.X-Team takes the name of an environment variable"),
+        ("headers: {}", "headers: {X-Team: 5}", r"headers\.X-Team is 5 \(int\): Input should be a valid string"),
         ("deployments: []", "deployments: [{url: 'http://a'}]", r"unknown key runtime\.teacher\.deployments\[0\]\.url"),
         (
             "deployments: []",
             "deployments: [{weight: 0}]",
-            r"deployments\[0\]\.weight is 0\.0; it takes a number above 0",
+            r"deployments\[0\]\.weight is 0 \(int\): Input should be greater than 0",
         ),
-        ("    problems: []\n", "    problems: mawps\n", r"train\.base\.problems is 'mawps' \(str\); it takes a list"),
+        (
+            "    problems: []\n",
+            "    problems: mawps\n",
+            r"train\.base\.problems is 'mawps' \(str\): Input should be a valid array",
+        ),
         (
             "    problems: []\n",
             "    problems: [mawps]\n",
-            r"train\.base\.problems\[0\] is 'mawps' \(str\); it takes keys",
+            r"train\.base\.problems\[0\] is 'mawps' \(str\): Input should be an object",
         ),
-        ("    math: 150\n", "    math: -1\n", r"train\.base\.math is -1; it takes 0 or more"),
+        ("    math: 150\n", "    math: -1\n", r"train\.base\.math is -1 \(int\): .*greater than or equal to 0"),
         (
             "    math: 150\n    logic: 150\n",
             "    math: 0\n    logic: 0\n",
-            r"train\.base\.math, logic and problems are all empty; a tiny student reads one of them",
+            r"train is empty: base\.math, logic and problems all are; a tiny student reads one of them",
         ),
-        ("architecture: llama", "architecture: rwkv", r"tiny\.architecture is rwkv; it takes llama, recurrent"),
+        (
+            "architecture: llama",
+            "architecture: rwkv",
+            r"tiny\.architecture is 'rwkv' \(str\): Input should be 'llama' or 'recurrent'",
+        ),
         ("deployments: []", "deployments: [{api_base: host}]", r"deployments\[0\]\.api_base is no plain URL"),
     ],
 )
@@ -100,7 +126,7 @@ def test_lora_is_refused_for_layers_that_it_does_not_adapt(tmp_path):
     assert load(path).train.tiny.architecture == "recurrent"
     path.write_text(path.read_text().replace("lora: {rank: 0", "lora: {rank: 4"))
     with pytest.raises(
-        ParamsError, match=r"train\.lora\.rank is 4; LoRA leaves the GRUs of a recurrent student as they are"
+        ParamsError, match=r"train has lora\.rank 4, and LoRA leaves the GRUs of a recurrent student as they are"
     ):
         load(path)
 
@@ -109,7 +135,7 @@ def test_one_place_and_several_are_not_both_given(tmp_path):
     path = written(tmp_path, "    api_base: null\n    headers: {}\n    deployments: []\n", "    places: here\n")
     places = "    api_base: http://a/v1\n    headers: {}\n    deployments: [{api_base: http://b/v1}]\n"
     path.write_text(path.read_text().replace("    places: here\n", places))
-    with pytest.raises(ParamsError, match=r"runtime\.teacher\.api_base and .*deployments are both given; leave one"):
+    with pytest.raises(ParamsError, match=r"runtime\.teacher has both api_base and deployments; leave one"):
         load(path)
 
 
@@ -170,11 +196,12 @@ def test_an_installed_copy_refuses_to_run_for_a_checkout(tmp_path):
     """After a plain `pip install .` the copy's code would run while DVC hashes the checkout's."""
     copy, checkout = tmp_path / "site-packages", tmp_path / "checkout"
     for folder in (copy, checkout):
-        (folder / "stages").mkdir(parents=True)
-        for name in ("__init__.py", "params.py"):
+        (folder / "stages" / "records").mkdir(parents=True)
+        for name in ("__init__.py", *(f"records/{one}.py" for one in ("__init__", "command", "errors", "files"))):
             (folder / "stages" / name).write_bytes((ROOT / "stages" / name).read_bytes())
     (checkout / "dvc.yaml").write_text("stages: {}\n")
-    code = f"import sys; sys.path.insert(0, {str(copy)!r}); from stages.params import run; run(lambda: print('ran'))"
+    code = f"import sys; sys.path.insert(0, {str(copy)!r})\n"
+    code += "from stages.records.command import run\nrun(lambda: print('ran'))"
     done = subprocess.run([sys.executable, "-P", "-c", code], cwd=checkout, capture_output=True, text=True)
     assert done.returncode == 1 and done.stdout == ""
     assert "not this checkout's stages/" in done.stderr and "pip install -e ." in done.stderr

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.perturb import agreement, outputs
-from stages.tools.arithmetic import ARITHMETIC
+from stages.tools.arithmetic.toolkit import ARITHMETIC
 from stages.tools.calls import number
 from stages.tools.run import run_call
+from stages.verdicts.perturb import agreement, outputs
 
 BOXES = "Each of 12 boxes holds 7 pens, and 15 pens lie about. 20% of all are red. How many are red?"
 

@@ -162,8 +162,10 @@ def test_only_what_a_stage_reads_is_in_its_deps_and_all_of_it(project):
         # `train` lists its code once for the three students, so that sft and dpo list what only the base runs.
         idle = {dep for dep in deps if dep.endswith(".py")} - loaded
         idle -= {"stages/tools/solvers.py"}  # runs in the worker
-        idle -= {"stages/student/recurrent.py"}  # the base's, where train.tiny.architecture says so
-        assert idle <= {"stages/student/tiny.py", "stages/student/tokenizer.py"}, f"{name} lists code it does not run"
+        idle -= {"stages/students/scratch/recurrent.py"}  # the base's, where train.tiny.architecture says so
+        assert idle <= {"stages/students/scratch/models.py", "stages/students/scratch/tokenizer.py"}, (
+            f"{name} lists code it does not run"
+        )
     assert project.run("git", "status", "--short") == ""  # the same bytes as under DVC
     assert project.changed() == set()
 

@@ -8,9 +8,10 @@ from conftest import within
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.problems import gsm8k, model_solutions
-from stages.problems.annotations import call_of, equations
-from stages.verdict import verdict
+from stages.problems.published import gsm8k
+from stages.problems.solutions.annotations import call_of, equations
+from stages.teacher.imported import gsm8k_solutions
+from stages.verdicts.verdict import verdict
 
 
 def read(text):
@@ -114,10 +115,10 @@ def test_hostile_texts_take_no_time(text):
 def test_a_float_operand_is_the_earlier_result_that_it_prints(tmp_path, solution, failure):
     answer = re.search("A: (.*)", solution)[1]
     row = {"question": "How many are 100, 75 and 2000?", "ground_truth": f"<<{answer}+0={answer}>>\nA: {answer}"}
-    row |= dict.fromkeys(model_solutions.MODELS, {"is_correct": True, "solution": solution})
+    row |= dict.fromkeys(gsm8k_solutions.MODELS, {"is_correct": True, "solution": solution})
     (tmp_path / "models.jsonl").write_text(json.dumps(row) + "\n")
-    one = next(model_solutions.read(tmp_path / "models.jsonl"))
-    assert verdict(model_solutions.chain(one.problem, one.text, one.model), 0.0)["failure"] == failure
+    one = next(gsm8k_solutions.read(tmp_path / "models.jsonl"))
+    assert verdict(gsm8k_solutions.chain(one.problem, one.text, one.model), 0.0)["failure"] == failure
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_eval import BASE, DPO, SFT, SUM, WRONG, rows
+from test_eval import BASE, DPO, SFT, SUM, WRONG, cells, rows
 
-from stages import eval as evaluation
-from stages import pool, schema
-from stages.params import InputError
-from stages.statistics import mcnemar, paired_difference, wilson
+from stages.records import schema
+from stages.records.errors import InputError
+from stages.report import pool
+from stages.report.intervals import mcnemar, paired_difference, wilson
+from stages.report.metrics import metrics
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -35,7 +36,7 @@ TWO = part("two", base=[(SUM, WRONG), *BASE], sft=[(SUM, WRONG), *SFT], dpo=[(SU
 
 def test_the_whole_is_what_one_run_over_all_problems_would_say():
     made = pool.pooled({"one": ONE, "two": TWO})
-    one_run = evaluation.metrics(ONE + TWO)
+    one_run = metrics(ONE + TWO)
     for model in ("base", "sft", "dpo"):
         assert made[model]["all"].items() >= one_run[model]["all"].items()
         assert made[model]["failures"] == one_run[model]["failures"]
@@ -84,10 +85,10 @@ def test_rows_of_a_file_that_are_out_of_distribution_or_of_another_source_are_le
     schema.write(tmp_path / "one.jsonl", ONE + far, "predictions")
     schema.write(tmp_path / "two.jsonl", TWO, "predictions")
     pool.main([str(tmp_path / "one.jsonl"), str(tmp_path / "two.jsonl"), "--out", str(tmp_path / "pooled.json")])
-    assert "| all | 11 | 54.5 % [28.0, 78.7] |" in capsys.readouterr().out
+    assert "| all | 11 | 54.5 % [28.0, 78.7] |" in cells(capsys.readouterr().out)
     assert json.loads((tmp_path / "pooled.json").read_text())["dpo"]["all"]["n"] == 11
     pool.main([str(tmp_path / "one.jsonl"), "--source", "one"])
-    assert "| all | 5 |" in capsys.readouterr().out
+    assert "| all | 5 |" in cells(capsys.readouterr().out)
     with pytest.raises(InputError, match=r"two\.jsonl: no such held-out prediction; .* a source of theirs"):
         pool.main([str(tmp_path / "one.jsonl"), str(tmp_path / "two.jsonl"), "--source", "one"])
     with pytest.raises(InputError, match=r"one\.jsonl: named twice"):
@@ -134,7 +135,7 @@ def test_experiments_are_read_from_the_cache_and_in_a_clone_from_the_remote(tmp_
     monkeypatch.chdir(made.folder)
     pool.main(["fold-0", "fold-1"])
     table = capsys.readouterr().out
-    assert "| all | 11 | 54.5 % [28.0, 78.7] |" in table and "| fold-1 | 6 |" in table
+    assert "| all | 11 | 54.5 % [28.0, 78.7] |" in cells(table) and "| fold-1 | 6 |" in cells(table)
     with pytest.raises(InputError, match=r"^fold-7: no file, and data/predictions\.jsonl cannot be read .*fold-7"):
         pool.main(["fold-0", "fold-7"])
 

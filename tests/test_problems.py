@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.agent import Attempt, Reply
+from stages.agent.loop import Attempt, Reply
 from stages.params import ParamsError, ProblemsParams
 from stages.problems import builtin
-from stages.problems.answers import equal
-from stages.problems.problem import text_key
 from stages.problems.sources import load
+from stages.records.problem import text_key
+from stages.verdicts.answers import equal
 
 SOURCES = ("builtin/math", "builtin/logic")
 VARIANTS = [(source, variant) for source, variants in builtin.VARIANTS.items() for variant in variants]

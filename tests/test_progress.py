@@ -14,8 +14,8 @@ import pytest
 from projects import CHAINS, TURNS, play
 from provider import Provider, error
 
-from stages import progress as progress_module
-from stages.progress import Progress
+from stages.teacher import progress as progress_module
+from stages.teacher.progress import Progress
 
 LINE = (
     rf"{CHAINS}/{CHAINS} chains, [\d.]+ chains/s, {CHAINS * TURNS} calls asked, 0 known, "

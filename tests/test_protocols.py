@@ -11,10 +11,10 @@ from conftest import ROOT, shared
 from test_pipeline import STAGES, checkout
 
 from stages import params
-from stages.errors import readable
-from stages.overlap import base_overlap, overlap
 from stages.problems import sources
-from stages.problems.problem import text_key, words
+from stages.problems.overlap import base_overlap, overlap
+from stages.records.problem import text_key, words
+from stages.teacher.simulated.error_model import readable
 
 PROTOCOLS = sorted(path.stem for path in (ROOT / "protocols").glob("*.yaml") if path.stem != "model_solutions")
 FILES = {
@@ -163,7 +163,7 @@ def test_folds_are_experiments_that_come_back_and_make_one_table(tmp_path):
     asked = len(project.journal())
     assert fold(0, "again") == ["generate"]  # it asks nothing, and all else is in the run cache
     assert len(project.journal()) == asked
-    project.run("python", "-m", "stages.pool", "mawps-0", "mawps-1", "--out", "pooled.json")
+    project.run("python", "-m", "stages.report.pool", "mawps-0", "mawps-1", "--out", "pooled.json")
     pooled = json.loads((project.folder / "pooled.json").read_text())
     assert pooled["dpo"]["all"]["n"] == 12
     assert pooled["parts"].keys() == {"mawps-0", "mawps-1"}

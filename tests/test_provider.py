@@ -10,11 +10,11 @@ from projects import KEY
 from provider import Fault, Provider, completion, error
 from teachers import MESSAGES, ask, settings
 
-from stages.agent import Reply
-from stages.journal import Journal
+from stages.agent.loop import Reply
 from stages.params import DeploymentParams, Params
-from stages.provider import ProviderError, TeacherError
-from stages.teacher import Teacher
+from stages.teacher.journal.journal import Journal
+from stages.teacher.provider import ProviderError, TeacherError
+from stages.teacher.teacher import Teacher
 
 DEAD = "http://127.0.0.1:9/v1"
 

@@ -10,18 +10,20 @@ import pytest
 from conftest import shared
 from published_rows import KEYS, ROWS, from_file, use_of
 
-from stages.chain import Call, Chain, Step
-from stages.errors import errant_texts
-from stages.numerals import exact
 from stages.params import ErrorRates, ParamsError
-from stages.problems import folio, formulas, logical_deduction, sources
+from stages.problems import sources
+from stages.problems.gold import doubt
 from stages.problems.jsonl import JsonlError
-from stages.problems.problem import text_key
-from stages.problems.reference import doubt
+from stages.problems.published import folio, logical_deduction
+from stages.problems.solutions import equations
+from stages.records.chain import Call, Chain, Step
+from stages.records.numbers import exact
+from stages.records.problem import text_key
+from stages.teacher.simulated.error_model import errant_texts
 from stages.tools import TOOLKITS
+from stages.tools.fol.story import read_story
 from stages.tools.run import run_call
-from stages.tools.story import read_story
-from stages.verdict import verdict
+from stages.verdicts.verdict import verdict
 
 SOLUTIONS = {
     "svamp": ["Subtract(a=76, b=25)", "Multiply(a=51, b=3)", 'Finish(answer="153")'],
@@ -260,14 +262,19 @@ def read_shared(source, name, **keys):
             "asdiv/validation.jsonl",
             {},
             2304,
-            {"": 1766, formulas.NOT_READ: 325, "an answer that is no number": 213},
+            {"": 1766, equations.NOT_READ: 325, "an answer that is no number": 213},
         ),
         (
             "mawps",
             "mawps/mawps.jsonl",
             {},
             2279,
-            {formulas.NOT_GOLD: 36, "the tools refuse an operation of the formula": 13, formulas.NOT_READ: 4, "": 2226},
+            {
+                equations.NOT_GOLD: 36,
+                "the tools refuse an operation of the formula": 13,
+                equations.NOT_READ: 4,
+                "": 2226,
+            },
         ),
         ("folio", "folio/train.jsonl", {"split": "train"}, 1003, {"": 1003}),
         ("proofwriter", "proofwriter/dev.jsonl", {}, 600, {"": 600}),
@@ -287,14 +294,14 @@ def test_the_published_solutions_verify(source, name, keys, count, reasons):
 @pytest.mark.shared_data
 @pytest.mark.parametrize(("part", "count"), zip(PARTS, (395, 600, 508, 562), strict=True))
 def test_the_parts_of_mawps_are_read_whole(part, count):
-    from stages.problems import mawps
+    from stages.problems.published import mawps
 
     assert len(mawps.read(shared(f"mawps/{part}.jsonl"), part)) == count
 
 
 @pytest.mark.shared_data
 def test_mawps_single_is_as_large_as_the_published_selection():
-    from stages.problems import mawps
+    from stages.problems.published import mawps
 
     assert len(mawps.read(shared("mawps/mawps.jsonl"), "single")) == 1987
 

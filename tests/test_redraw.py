@@ -9,21 +9,22 @@ from conftest import shared
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.chain import Call
-from stages.numerals import SPELLED, SPELLED_NUMBER
 from stages.params import ParamsError, ProblemsParams
-from stages.problems import asdiv, formulas, gsm8k, mawps
-from stages.problems.problem import Problem
+from stages.problems.gold import doubt
+from stages.problems.published import asdiv, gsm8k, mawps
 from stages.problems.redraw import _values, linked, redrawn
-from stages.problems.reference import doubt
+from stages.problems.solutions import equations
 from stages.problems.sources import load
+from stages.records.chain import Call
+from stages.records.numbers import SPELLED, SPELLED_NUMBER
+from stages.records.problem import Problem
 from stages.tools.calls import number
 
 NUMERAL = re.compile(r"[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+")
 
 
 def problem(question, equation, gold):
-    calls, why = formulas.solution(equation, gold)
+    calls, why = equations.solution(equation, gold)
     assert not why
     return Problem("p", "math", "arithmetic", "mawps", question, gold, calls)
 

@@ -10,9 +10,9 @@ from provider import Fault, Provider, completion, error
 from strict_server import solved
 from teachers import MESSAGES, ask, settings
 
-from stages.agent import Reply
-from stages.journal import Journal
-from stages.provider import ProviderError, TeacherError
+from stages.agent.loop import Reply
+from stages.teacher.journal.journal import Journal
+from stages.teacher.provider import ProviderError, TeacherError
 
 pytestmark = pytest.mark.usefixtures("environment")
 

@@ -23,13 +23,13 @@ def script(text: str, *arguments: object, **how: object) -> subprocess.Completed
 
 
 def test_ctrl_c_says_that_nothing_was_written(tmp_path):
-    done = script("import os\nfrom stages.params import run\nrun(lambda: os.kill(os.getpid(), signal.SIGINT))")
+    done = script("import os\nfrom stages.records.command import run\nrun(lambda: os.kill(os.getpid(), signal.SIGINT))")
     assert (done.returncode, done.stderr) == (130, "error: interrupted; nothing was written\n")
 
 
 def test_ctrl_c_says_what_was_written_before_it(tmp_path):
     text = (
-        "import os\nfrom stages.params import run\nfrom stages.files import replace_file\n"
+        "import os\nfrom stages.records.command import run\nfrom stages.records.files import replace_file\n"
         "def main():\n    replace_file('data/pairs.jsonl', '')\n    os.kill(os.getpid(), signal.SIGINT)\nrun(main)"
     )
     done = script(text, cwd=tmp_path)
@@ -54,7 +54,7 @@ def test_ctrl_c_of_a_training_keeps_nothing_and_says_so(tmp_path):
 
 def test_a_full_disk_behind_a_librarys_own_error_is_one_line(tmp_path):
     text = (
-        "import errno\nfrom stages.params import run\ndef main():\n    try:\n"
+        "import errno\nfrom stages.records.command import run\ndef main():\n    try:\n"
         "        raise OSError(errno.ENOSPC, 'No space left on device')\n"
         "    finally:\n        raise ValueError('I/O operation on closed file')\nrun(main)"  # as pyarrow does
     )
@@ -64,23 +64,25 @@ def test_a_full_disk_behind_a_librarys_own_error_is_one_line(tmp_path):
 
 
 def test_an_error_of_ours_is_not_taken_for_a_full_disk():
-    done = script("from stages.params import run\nrun(lambda: 1 / 0)")
+    done = script("from stages.records.command import run\nrun(lambda: 1 / 0)")
     assert done.returncode == 1 and "ZeroDivisionError" in done.stderr
 
 
 @pytest.mark.parametrize("lines", [1, 5000])
 def test_an_output_that_takes_no_more_is_one_line(lines):
     with open("/dev/full", "w") as full:
-        command = [sys.executable, "-c", f"from stages.params import run\nrun(lambda: print('x\\n' * {lines}))"]
+        code = f"from stages.records.command import run\nrun(lambda: print('x\\n' * {lines}))"
+        command = [sys.executable, "-c", code]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=ENV)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert done.stderr.startswith("error: standard output, or a temporary file in ")
 
 
-COMMANDS = [f"stages.{name}" for name in ("generate", "verify", "pair", "train", "eval", "pool", "journal")]
+COMMANDS = [f"stages.{name}" for name in ("generate", "verify", "pair", "train", "eval")]
+COMMANDS += ["stages.problems.gold", "stages.report.pool", "stages.teacher.journal"]
 
 
-@pytest.mark.parametrize("module", [*COMMANDS, "stages.problems.validate"])
+@pytest.mark.parametrize("module", COMMANDS)
 def test_a_wrong_argument_is_one_line_and_help_is_there(tmp_path, module):
     shutil.copy(ROOT / "tests/small.yaml", tmp_path / "params.yaml")
 

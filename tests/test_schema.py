@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stages import schema
-from stages.files import FileError, replace_file, write_metrics
-from stages.schema import DoorError
+from stages.records import schema
+from stages.records.files import FileError, replace_file, write_metrics
+from stages.records.schema import DoorError
 
 TURNS = [{"role": "user", "content": "What is 2 + 3?"}, {"role": "assistant", "content": "Add(a=2, b=3)"}]
 STEP = {
@@ -270,7 +270,7 @@ def test_a_disk_that_is_full_leaves_the_old_file(tmp_path):
     script = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"  # the kernel takes 100 bytes of a file, then no more
-        "from stages.files import replace_file\n"
+        "from stages.records.files import replace_file\n"
         "replace_file(sys.argv[1], 'x' * 1000)\n"
     )
     run = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, cwd=Path.cwd())
@@ -297,5 +297,5 @@ def test_metrics_are_rounded_and_keep_their_order(tmp_path):
 
 
 def test_a_stage_starts_without_loading_pandera():
-    check = "import sys, stages.schema; sys.exit(any(name in sys.modules for name in ('pandas', 'pandera')))"
+    check = "import sys, stages.records.schema; sys.exit(any(name in sys.modules for name in ('pandas', 'pandera')))"
     assert subprocess.run([sys.executable, "-c", check]).returncode == 0

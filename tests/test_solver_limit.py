@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from stages.tools import fol, worker
-from stages.tools.formula import parse
+from stages.tools import worker
+from stages.tools.fol import toolkit as fol
+from stages.tools.fol.formula import parse
 
 PIGEONS, HOLES = 8, 7
 

@@ -8,10 +8,11 @@ import pytest
 from conftest import shared
 from test_published import GOLDS, KEYS, PARTS, ROWS, SOLUTIONS, use_of
 
-from stages.params import InputError, ParamsError
+from stages.params import ParamsError
 from stages.problems import sources
-from stages.problems.golds import reads
-from stages.problems.reference import doubt
+from stages.problems.gold import doubt
+from stages.problems.readable import reads
+from stages.records.errors import InputError
 
 CLIPS = {"question": "A box has 48 clips. How many have 3?", "answer": "<<48*3=144>>144 clips.\n#### 144"}
 ROWS = {"gsm8k": CLIPS, **ROWS}

@@ -9,8 +9,8 @@ from published_rows import ROWS, from_file, use_of
 from stages.params import ParamsError
 from stages.params import load as load_params
 from stages.problems.jsonl import JsonlError
-from stages.problems.problem import words
 from stages.problems.sources import load_base
+from stages.records.problem import words
 
 
 def test_the_parts_of_mawps_are_question_and_answer(tmp_path):

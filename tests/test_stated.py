@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.chain import number_text
-from stages.stated import agrees, results_in
+from stages.records.chain import number_text
+from stages.teacher.imported.results import agrees, results_in
 from stages.tools import TOOLKITS
-from stages.tools.deduction import DEDUCTION
+from stages.tools.deduction.toolkit import DEDUCTION
 from stages.tools.run import run_call
 
 TOOLS = TOOLKITS["arithmetic"].tools

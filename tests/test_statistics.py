@@ -1,4 +1,4 @@
-"""Intervals and tests of stages/statistics.py against published values, exact counting and stated properties."""
+"""Intervals and tests of stages/report/intervals.py against published values, exact counting and stated properties."""
 
 import math
 from fractions import Fraction
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.statistics import mcnemar, paired_difference, wilson
+from stages.report.intervals import mcnemar, paired_difference, wilson
 
 outcomes = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=400)
 

@@ -7,7 +7,7 @@ from conftest import within
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.tools.story import read_story
+from stages.tools.fol.story import read_story
 
 STATED = "Lima hosted the last games.\nNo host was poor.\nTom isn't older than Ann.\nAsk: "
 

@@ -7,10 +7,10 @@ import torch
 import transformers
 from students import byte_tokenizer
 
-from stages.params import InputError
-from stages.student.decode import Turn, check, write_turns
-from stages.student.load import save_student
-from stages.student.masks import ChatText
+from stages.agent.decode import Turn, check, write_turns
+from stages.records.errors import InputError
+from stages.students.load import save_student
+from stages.students.masks import ChatText
 
 ATTENTION = {"num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 48}
 MAMBA2 = {"mamba_n_heads": 8, "mamba_d_head": 8, "mamba_n_groups": 1, "mamba_d_state": 8, "mamba_chunk_size": 8}
@@ -113,8 +113,8 @@ def test_a_student_that_would_write_other_tokens_is_refused_by_name(tokenizer, n
 
 def test_a_composite_student_is_trained_and_loaded_again(tokenizer, tmp_path):
     """Gemma 3 keeps `use_cache` in the part of its configuration that is about text."""
-    from stages.student.fit import Run, Schedule, fit_sft
-    from stages.student.load import load_student
+    from stages.students.load import load_student
+    from stages.training.trainer import Run, Schedule, fit_sft
 
     text = SAME["Gemma3TextConfig"] | {"hidden_size": 32, "num_hidden_layers": 2, "vocab_size": len(tokenizer)}
     vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.student.batches import by_count, by_tokens
+from stages.training.batches import by_count, by_tokens
 
 LENGTHS = st.lists(st.integers(1, 80), min_size=1, max_size=60)
 

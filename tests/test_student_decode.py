@@ -9,11 +9,11 @@ import torch
 from conftest import ROOT
 from students import byte_tokenizer, random_model
 
-from stages.agent import Attempt, Reply
+from stages.agent.decode import solve_all
+from stages.agent.loop import Attempt, Reply
 from stages.params import AgentParams, load
 from stages.problems import builtin
-from stages.student.decode import solve_all
-from stages.student.masks import ChatText
+from stages.students.masks import ChatText
 from stages.train import base
 
 AGENT = AgentParams(max_steps=4, max_errors=2, examples=0)

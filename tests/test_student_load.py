@@ -12,8 +12,8 @@ import pytest
 import torch
 from students import byte_tokenizer, random_model, student_folder
 
-from stages.params import InputError
-from stages.student.load import load_student, load_tokenizer, pick_device, positions, save_student
+from stages.records.errors import InputError
+from stages.students.load import load_student, load_tokenizer, pick_device, positions, save_student
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +116,8 @@ def test_a_saved_student_is_readable_as_the_umask_has_it(folder, tmp_path):
 
 FULL = """
 import resource, sys
-from stages.params import run
-from stages.student.load import load_student, save_student
+from stages.records.command import run
+from stages.students.load import load_student, save_student
 model, tokenizer = load_student(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)  # the kernel takes no more of a file
 run(lambda: save_student(model, tokenizer, sys.argv[2]))

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from students import QWEN_TEMPLATE, byte_tokenizer
 
-from stages.student.masks import ChatText, TemplateError, encode, encode_all, trained_token_share
-from stages.student.tokenizer import train_tokenizer
+from stages.students.masks import ChatText, TemplateError, encode, encode_all, trained_token_share
+from stages.students.scratch.tokenizer import train_tokenizer
 
 TALK = [
     {"role": "system", "content": "Write one call."},

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from students import byte_tokenizer, student_folder
 
-from stages import local
-from stages.params import InputError
-from stages.student.load import load_student, save_student
-from stages.student.masks import ChatText
+from stages.records.errors import InputError
+from stages.students.load import load_student, save_student
+from stages.students.masks import ChatText
+from stages.teacher import local
 
 
 @pytest.fixture(scope="module")

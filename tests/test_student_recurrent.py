@@ -11,10 +11,10 @@ from conftest import ROOT
 from test_student_tokenizer import SUMS, TALK
 
 from stages.params import TinyParams
-from stages.student.load import load_student, save_student
-from stages.student.recurrent import Reading, RecurrentForCausalLM
-from stages.student.tiny import build_tiny, dropping
-from stages.student.tokenizer import ASSISTANT, train_tokenizer
+from stages.students.load import load_student, save_student
+from stages.students.scratch.models import build_tiny, dropping
+from stages.students.scratch.recurrent import Reading, RecurrentForCausalLM
+from stages.students.scratch.tokenizer import ASSISTANT, train_tokenizer
 
 TINY = TinyParams(
     architecture="recurrent",
@@ -149,7 +149,7 @@ def test_it_is_saved_and_loaded_like_any_student(model, tokenizer, rows, tmp_pat
 def test_its_tokenizer_loads_alone_and_silently(model, tokenizer, tmp_path):
     """As pair loads it, in a process that knows nothing of the architecture."""
     save_student(model, tokenizer, tmp_path / "base")
-    code = f"from stages.student.load import load_tokenizer; print(len(load_tokenizer({str(tmp_path / 'base')!r})))"
+    code = f"from stages.students.load import load_tokenizer; print(len(load_tokenizer({str(tmp_path / 'base')!r})))"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert (ended.stdout.strip(), ended.stderr) == (str(len(tokenizer)), "")
 

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.agent import Attempt
-from stages.problems.problem import Problem
-from stages.student.decode import Turn, _Row
-from stages.student.masks import ChatText
-from stages.student.references import MORE, ORDINALS, RESULTS, refer, references, stated
-from stages.student.tokenizer import train_tokenizer
+from stages.agent.decode import Turn, _Row
+from stages.agent.loop import Attempt
+from stages.records.problem import Problem
+from stages.students.masks import ChatText
+from stages.students.scratch.references import MORE, ORDINALS, RESULTS, refer, references, stated
+from stages.students.scratch.tokenizer import train_tokenizer
 
 QUESTION = "Tom has 1,200 pens in two boxes and buys 15 more. How many?"
 TALK = [

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from students import QWEN_TEMPLATE, byte_tokenizer
 
-from stages.student.masks import ChatText, TemplateError, encode_all, refusals, trained_token_share
+from stages.students.masks import ChatText, TemplateError, encode_all, refusals, trained_token_share
 
 PUBLISHED = Path(trl.__file__).parent / "chat_templates"
 CONTROL = [

@@ -7,9 +7,9 @@ import torch
 from test_student_tokenizer import SUMS, TALK
 
 from stages.params import TinyParams
-from stages.student.load import load_student, save_student
-from stages.student.tiny import build_tiny, dropping
-from stages.student.tokenizer import train_tokenizer
+from stages.students.load import load_student, save_student
+from stages.students.scratch.models import build_tiny, dropping
+from stages.students.scratch.tokenizer import train_tokenizer
 
 TINY = TinyParams(
     architecture="llama",

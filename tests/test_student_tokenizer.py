@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stages.params import InputError
-from stages.student.tokenizer import END, TOOL, USER, train_tokenizer
+from stages.records.errors import InputError
+from stages.students.scratch.tokenizer import END, TOOL, USER, train_tokenizer
 
 TALK = [
     {"role": "system", "content": "Xylophones are named here only."},
@@ -155,7 +155,7 @@ def test_equal_conversations_give_equal_bytes(tokenizer, tmp_path):
 
 def test_pieces_do_not_depend_on_the_hash_seed():
     code = (
-        "from collections import Counter; from stages.student.tokenizer import _vocabulary\n"
+        "from collections import Counter; from stages.students.scratch.tokenizer import _vocabulary\n"
         "print(_vocabulary(Counter(f'{a}om{b}us' for a in 'rstz' for b in 'bpv'), 600, []))"
     )
     made = {

@@ -13,9 +13,10 @@ from test_student_architectures import REFUSED, student
 from test_student_templates import OWN, tokenizer_of
 
 from stages import generate
-from stages.params import InputError, LoraParams, load
-from stages.student.load import save_student
-from stages.student.trial import _small, try_student
+from stages.params import LoraParams, load
+from stages.records.errors import InputError
+from stages.students.load import save_student
+from stages.training.trial import _small, try_student
 
 SMALL = load(ROOT / "tests" / "small.yaml")
 
@@ -119,7 +120,7 @@ def paying(tmp_path, monkeypatch, place, model):
     monkeypatch.setattr(
         generate.params, "load", lambda: replace(settings, generate=replace(settings.generate, teacher=teacher))
     )
-    monkeypatch.setattr("stages.provider.Provider.answer", lambda *given: asked.append(given))
+    monkeypatch.setattr("stages.teacher.provider.Provider.answer", lambda *given: asked.append(given))
     monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
     monkeypatch.chdir(tmp_path)
     return asked

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stages.tools.formula import FormulaError, parse
-from stages.tools.symbols import Symbols, renamed
+from stages.tools.fol.formula import FormulaError, parse
+from stages.tools.fol.symbols import Symbols, renamed
 
 
 def admitted(*sources):

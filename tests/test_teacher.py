@@ -14,12 +14,13 @@ from projects import KEY
 from provider import Fault, Provider, completion, error
 from teachers import MESSAGES, ask, settings
 
-from stages import params, simulated
-from stages.agent import Reply
-from stages.journal import Journal
+from stages import params
+from stages.agent.loop import Reply
 from stages.problems import sources
-from stages.provider import ProviderError, TeacherError
-from stages.teacher import Stopped, Teacher
+from stages.teacher.journal.journal import Journal
+from stages.teacher.provider import ProviderError, TeacherError
+from stages.teacher.simulated import provider as simulated
+from stages.teacher.teacher import Stopped, Teacher
 
 pytestmark = pytest.mark.usefixtures("environment")
 

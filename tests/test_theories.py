@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_deduction import LEO, derive, recall, refusal, texts
 
-from stages.tools.deduction import open_theory
-from stages.tools.english import read_sentence
+from stages.tools.deduction.english import read_sentence
+from stages.tools.deduction.toolkit import open_theory
 from stages.tools.tool import ToolError
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"

@@ -13,14 +13,17 @@ import torch
 from conftest import ROOT
 from students import student_folder
 
-from stages import schema, train
-from stages.agent import Attempt, Reply
-from stages.chain import turns
-from stages.params import InputError, LoraParams, load
+from stages import train
+from stages.agent.loop import Attempt, Reply
+from stages.params import LoraParams, load
 from stages.problems import builtin
-from stages.student import fit, preference
-from stages.student.load import load_student, save_student
-from stages.student.masks import ChatText
+from stages.records import schema
+from stages.records.chain import turns
+from stages.records.errors import InputError
+from stages.students.load import load_student, save_student
+from stages.students.masks import ChatText
+from stages.training import preference
+from stages.training import trainer as fit
 
 WRONG = ('Reasoning(thought="Hm.")', "Add(a=1", 'Finish(answer="0")')
 

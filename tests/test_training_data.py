@@ -10,9 +10,11 @@ from conftest import shared
 from logs import PROBLEM, RIGHT, Folder, log_folder, written
 from published_rows import ROWS
 
-from stages import generate, pair, schema, train, verify
-from stages.params import InputError, load
+from stages import generate, pair, train, verify
+from stages.params import load
 from stages.problems import builtin, sources
+from stages.records import schema
+from stages.records.errors import InputError
 
 OTHER = {"question": "A box holds 5 pens. How many pens are in 6 boxes?", "answer": "30", "task": "math"}
 
@@ -114,7 +116,7 @@ def test_solutions_of_tested_gsm8k_problems_are_left_out(folder, capsys):
 
 
 def test_the_committed_default_leaves_out_what_shares_words(project_params):
-    from stages.overlap import overlap
+    from stages.problems.overlap import overlap
 
     close = overlap(sources.load("train", project_params.problems), [], project_params)
     assert close.out == {f"builtin/math/train-1/{index:05d}" for index in (190, 485, 565)}

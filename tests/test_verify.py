@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from stages import schema
-from stages.agent import Attempt, Reply
-from stages.chain import FAILURES, chain_from_row
-from stages.files import write_metrics
-from stages.params import InputError
+from stages.agent.loop import Attempt, Reply
 from stages.problems import builtin
-from stages.problems.problem import Problem
-from stages.verdict import verdict
+from stages.records import schema
+from stages.records.chain import FAILURES
+from stages.records.errors import InputError
+from stages.records.files import write_metrics
+from stages.records.problem import Problem
+from stages.tools.run import chain_from_row
+from stages.verdicts.verdict import verdict
 from stages.verify import metrics, verdicts
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from test_verify import DERIVED, PENS, RED, RIGHT, row_of
 
-from stages import schema
+from stages.records import schema
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -16,7 +16,7 @@ from projects import Project
 from provider import Fault, Provider, completion, error
 from strict_server import what_a_provider_refuses
 
-from stages.params import InputError
+from stages.records.errors import InputError
 
 CHAINS, RETRIES = 200, 3
 SCRIPT = (("Reasoning", {"thought": "Both."}), ("Add", {"a": 12, "b": 3}), ("Finish", {"answer": "15"}))

@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 from strict_server import PROBLEM, what_a_provider_refuses
 from test_calls import VALUES
 
-from stages import wire
-from stages.agent import Attempt, Reply, reply_from_row
-from stages.chain import Call, chain_from_row
-from stages.prompt import system_text
-from stages.record import canonical
+from stages.agent import native as wire
+from stages.agent.loop import Attempt, Reply, reply_from_row
+from stages.agent.prompt import system_text
+from stages.records.chain import Call
+from stages.teacher.journal.record import canonical
 from stages.tools import TOOLKITS
 from stages.tools.calls import parse
 from stages.tools.json_calls import parse_json
+from stages.tools.run import chain_from_row
 
 TOOLS = TOOLKITS["arithmetic"].tools
 

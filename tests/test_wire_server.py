@@ -10,11 +10,11 @@ from projects import KEY, Project
 from provider import Provider, completion, error
 from strict_server import after, solved, what_a_provider_refuses
 
-from stages import wire
-from stages.journal import Journal
-from stages.params import InputError
-from stages.prompt import system_text
-from stages.teacher import ProviderError
+from stages.agent import native as wire
+from stages.agent.prompt import system_text
+from stages.records.errors import InputError
+from stages.teacher.journal.journal import Journal
+from stages.teacher.teacher import ProviderError
 from stages.tools import TOOLKITS
 from stages.tools.calls import CallError, parse
 

@@ -1,1 +1,1 @@
-"""Problems: what one is, where they come from, and when an answer equals the gold answer."""
+"""Where problems come from: built-in ones, published sets, one's own; gold put to the test."""

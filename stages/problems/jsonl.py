@@ -6,11 +6,11 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from stages.chain import Call
-from stages.params import InputError
-from stages.problems import golds
-from stages.problems.problem import TASKS, Problem, drawn
-from stages.schema import json_row
+from stages.problems import readable
+from stages.records.chain import Call
+from stages.records.errors import InputError
+from stages.records.problem import TASKS, Problem, drawn
+from stages.records.schema import json_row
 from stages.tools import DEFAULT_TOOLKIT, TOOLKITS
 from stages.tools.calls import CallError, parse
 from stages.tools.tool import ToolError
@@ -102,7 +102,7 @@ def problem(path: Path, number: int, where: str, row: dict) -> Problem:
         toolkit=toolkit,
         source="jsonl",
         question=question,
-        gold=golds.stated(row["answer"].strip(), row["task"]),
+        gold=readable.stated(row["answer"].strip(), row["task"]),
         solution=_solution(where, row.get("solution", []), toolkit),
     )
 

@@ -17,11 +17,11 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from stages.chain import Call, number_text
-from stages.numerals import SPELLED, SPELLED_NUMBER, WORDS
-from stages.problems.problem import Problem, text_key
+from stages.records.chain import Call, number_text
+from stages.records.numbers import SPELLED, SPELLED_NUMBER, WORDS
+from stages.records.problem import Problem, text_key
+from stages.tools.arithmetic.expression import add, divide, multiply
 from stages.tools.calls import number
-from stages.tools.expression import add, divide, multiply
 from stages.tools.tool import ToolError
 
 TRIES = 400  # draws for one new problem

@@ -14,22 +14,20 @@ from itertools import count
 from pathlib import Path
 
 from stages.params import BaseParams, ParamsError, ProblemsParams
-from stages.problems import (
+from stages.problems import builtin, jsonl, readable
+from stages.problems.published import (
     asdiv,
-    builtin,
     folio,
-    golds,
     gsm8k,
     gsm_hard,
-    jsonl,
     logical_deduction,
     mawps,
     prontoqa,
     proofwriter,
     svamp,
 )
-from stages.problems.problem import Problem, drawn, folded, text_key, words
 from stages.problems.redraw import marked, redrawn
+from stages.records.problem import Problem, drawn, folded, text_key, words
 
 USES = ("train", "dev", "heldout", "ood")
 READERS = {
@@ -96,8 +94,8 @@ def _once(found: Iterator[tuple[str, dict, list[Problem]]], readers: tuple[str, 
             own[entry["path"]] = own.get(entry["path"], []) + problems
         for problem in problems:
             seen.setdefault(text_key(problem.question), problem)
-    hint = "" if readers == READERS["base"] else "; `python -m stages.problems.validate` lists them all"
-    golds.refuse(", ".join(own), [problem for problems in own.values() for problem in problems], hint)
+    hint = "" if readers == READERS["base"] else "; `python -m stages.problems.gold` lists them all"
+    readable.refuse(", ".join(own), [problem for problems in own.values() for problem in problems], hint)
     return list(seen.values())
 
 

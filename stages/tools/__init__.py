@@ -1,8 +1,8 @@
 """Tools: the functions a model may call, one toolkit a kind of problem."""
 
-from stages.tools.arithmetic import ARITHMETIC
-from stages.tools.deduction import DEDUCTION
-from stages.tools.fol import FOL
+from stages.tools.arithmetic.toolkit import ARITHMETIC
+from stages.tools.deduction.toolkit import DEDUCTION
+from stages.tools.fol.toolkit import FOL
 
 TOOLKITS = {toolkit.name: toolkit for toolkit in (ARITHMETIC, DEDUCTION, FOL)}
 

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from fractions import Fraction
 
-from stages.chain import Call, Value
+from stages.records.chain import Call, Value
 from stages.tools.tool import Tool
 
 MAX_LENGTH = 2_000

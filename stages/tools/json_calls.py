@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 
-from stages.chain import Call, Value, value_text
+from stages.records.chain import Call, Value, value_text
 from stages.tools.calls import KIND_EXAMPLES, MAX_LENGTH, CallError, number, refuse_hidden, shown, typed
 from stages.tools.tool import Tool
 

@@ -21,8 +21,8 @@ HEAD = struct.Struct("!I")
 def _entails(argument: dict) -> dict:
     """Whether the premises entail the conclusion or its negation, by bounded checks of z3.
 
-    `argument`: premises and conclusion, closed formulas as `stages.tools.formula` has them, and the limit of one check
-    in z3's own units (`rlimit`), which unlike seconds do not depend on the machine's load; `parts`, where given: the
+    `argument`: premises and conclusion, closed formulas as tools/fol/formula.py has them, and the limit of one check in
+    z3's own units (`rlimit`), which unlike seconds do not depend on the machine's load; `parts`, where given: the
     premises, with those that join several statements taken apart. Out: `outcome`; where it is True or False, `alone`:
     whether it holds without premises, `stated`: whether one premise says just that, and `part`: whether one part says
     that or more; where it is Unknown, of the premises that could be false: `different`, how many are not equivalent,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from stages.chain import Value, number_text
+from stages.records.chain import Value, number_text
 
 
 class ToolError(Exception):

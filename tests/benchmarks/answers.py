@@ -11,8 +11,8 @@ import json
 import time
 from pathlib import Path
 
-from stages.problems.answers import equal
-from stages.problems.model_solutions import ANSWER, MODELS
+from stages.teacher.imported.gsm8k_solutions import ANSWER, MODELS
+from stages.verdicts.answers import equal
 
 SLOW = 200  # pairs that Math-Verify is timed on
 

@@ -27,7 +27,7 @@ from pathlib import Path
 import project
 from server import SCRIPT, Server, content_key, serving
 
-from stages import record
+from stages.teacher.journal import record
 
 RATES = {"rate_limit": 0.10, "server_error": 0.05, "hang": 0.02, "error_in_200": 0.02}
 OUTAGE_S = 60.0

@@ -17,17 +17,17 @@ import tempfile
 import time
 from pathlib import Path
 
+from stages.agent.prompt import prompt_messages
 from stages.params import load
 from stages.problems import sources
-from stages.prompt import prompt_messages
-from stages.record import call_line, canonical, request_key, system_line, system_name
+from stages.teacher.journal.record import call_line, canonical, request_key, system_line, system_name
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TURNS = 5
 MEASURED = """
 import json, resource, sys, time
 from pathlib import Path
-from stages.journal import Journal
+from stages.teacher.journal.journal import Journal
 what, calls, empty = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 begun, worked, count = time.perf_counter(), time.process_time(), 0
 if what == "plain":

@@ -21,11 +21,11 @@ import project
 from server import SCRIPT, Server, serving
 
 from stages import params
-from stages.chain import Chain
 from stages.generate import make_chains
-from stages.journal import Journal
 from stages.problems import sources
-from stages.teacher import Teacher
+from stages.records.chain import Chain
+from stages.teacher.journal.journal import Journal
+from stages.teacher.teacher import Teacher
 
 LATENCY_S, CONCURRENCY, CHAINS = 0.02, 8, 50
 

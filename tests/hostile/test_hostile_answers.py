@@ -10,8 +10,8 @@ from guard import SECONDS, harmless
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.problems import notation
-from stages.problems.answers import canonical_number, equal
+from stages.verdicts import notation
+from stages.verdicts.answers import canonical_number, equal
 
 HOSTILE_ANSWERS = {
     "an import": "__import__('os').system('true')",

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.tools import TOOLKITS
-from stages.tools.arithmetic import ARITHMETIC
+from stages.tools.arithmetic.toolkit import ARITHMETIC
 from stages.tools.calls import CallError, parse
 from stages.tools.json_calls import parse_json
 from stages.tools.run import run_call

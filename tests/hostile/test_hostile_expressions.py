@@ -7,9 +7,9 @@ from guard import harmless, refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.problems.answers import canonical_number
-from stages.tools.arithmetic import ARITHMETIC, MAX_RESULT
+from stages.tools.arithmetic.toolkit import ARITHMETIC, MAX_RESULT
 from stages.tools.tool import ToolError
+from stages.verdicts.answers import canonical_number
 
 EXPRESSIONS = {
     "an import": "__import__('os').system('true')",

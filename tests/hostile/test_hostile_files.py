@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_schema import ROWS
 
-from stages import schema
-from stages.journal import Journal
-from stages.params import InputError, printable
-from stages.record import canonical, lines_of, request_key
+from stages.records import schema
+from stages.records.errors import InputError, printable
+from stages.teacher.journal.journal import Journal
+from stages.teacher.journal.record import canonical, lines_of, request_key
 
 # Records
 
@@ -129,7 +129,7 @@ def test_a_row_of_any_shape_is_kept_or_refused_in_one_line(tmp_path, changes):
 
 
 def test_a_metric_that_is_no_number_is_not_written(tmp_path):
-    from stages.files import write_metrics
+    from stages.records.files import write_metrics
 
     for value in (float("nan"), float("inf")):
         with pytest.raises(ValueError):
@@ -198,7 +198,8 @@ def test_a_line_that_is_no_call_is_left_out(line, tmp_path):
 )
 def test_a_message_shows_no_control_character(text, tmp_path):
     """The one door to the terminal: what a stage ends with."""
-    code = f"from stages.params import InputError, run\ndef main(): raise InputError({text!r})\nrun(main)"
+    imports = "from stages.records.command import run\nfrom stages.records.errors import InputError\n"
+    code = imports + f"def main(): raise InputError({text!r})\nrun(main)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True)
     said = done.stderr.decode()
     assert said.count("\n") == 1 and said.rstrip("\n").isprintable() and said.startswith("error: ")

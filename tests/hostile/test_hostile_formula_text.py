@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_formula import refused
 
-from stages.tools.formula import MAX_DEPTH, MAX_LENGTH, FormulaError, parse, text
-from stages.tools.symbols import signature
+from stages.tools.fol.formula import MAX_DEPTH, MAX_LENGTH, FormulaError, parse, text
+from stages.tools.fol.symbols import signature
 
 
 def bounded(source):

@@ -9,9 +9,10 @@ from guard import SECONDS, harmless, refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.tools import TOOLKITS, fol
-from stages.tools.formula import FormulaError, parse, text
-from stages.tools.symbols import Symbols, signature
+from stages.tools import TOOLKITS
+from stages.tools.fol import toolkit as fol
+from stages.tools.fol.formula import FormulaError, parse, text
+from stages.tools.fol.symbols import Symbols, signature
 from stages.tools.tool import ToolError
 
 FOL = TOOLKITS["fol"].tools

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_hostile_calls import CODE, FAILURES, TOOLS, TURNS, refused
 
-from stages.chain import Call
+from stages.records.chain import Call
 from stages.tools.calls import CallError, parse
 from stages.tools.json_calls import call_text, parse_json
 from stages.tools.run import run_call

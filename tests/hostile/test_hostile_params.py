@@ -11,8 +11,9 @@ from conftest import ROOT
 from guard import one_line
 
 from stages import generate, params
-from stages.journal import Journal
-from stages.params import InputError, ParamsError
+from stages.params import ParamsError
+from stages.records.errors import InputError
+from stages.teacher.journal.journal import Journal
 
 YAML = (ROOT / "params.yaml").read_text()
 PLACE = "  max_errors: 3 "

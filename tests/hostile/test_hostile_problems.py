@@ -10,10 +10,10 @@ from conftest import within
 from guard import one_line
 
 from stages import generate, params
-from stages.files import replace_file
-from stages.params import InputError
 from stages.problems import jsonl, sources
-from stages.problems.annotations import MAX_LENGTH, equations
+from stages.problems.solutions.annotations import MAX_LENGTH, equations
+from stages.records.errors import InputError
+from stages.records.files import replace_file
 
 PROBLEM = {"question": "1 + 2?", "answer": "3", "task": "math"}
 ROWS_OF_PROBLEMS = {
@@ -96,7 +96,7 @@ def test_ids_name_no_file(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("source", ["../../x", "/etc/passwd", "a/b\0", "", "...", "ÄÖÜ", "x" * 999, "-rf *", "a\nb"])
 def test_a_source_is_a_plain_file_name(source):
-    from stages.problems.problem import Problem
+    from stages.records.problem import Problem
 
     problem = Problem("p", "math", "arithmetic", source, "?", "1")
     (name,) = generate.call_files([problem], {(0, 0): ["key"]})

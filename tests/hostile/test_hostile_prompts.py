@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from students import QWEN_TEMPLATE, byte_tokenizer
 
-from stages.agent import Attempt, Reply
+from stages.agent.decode import _Row
+from stages.agent.loop import Attempt, Reply
+from stages.agent.prompt import prompt_messages
 from stages.params import AgentParams
-from stages.problems.problem import Problem
-from stages.prompt import prompt_messages
-from stages.student.decode import _Row
-from stages.student.masks import ChatText, TemplateError, encode, encode_all, trained_token_share
-from stages.student.references import MORE, ORDINALS, RESULTS
-from stages.student.tokenizer import train_tokenizer
-from stages.verdict import verdict
+from stages.records.problem import Problem
+from stages.students.masks import ChatText, TemplateError, encode, encode_all, trained_token_share
+from stages.students.scratch.references import MORE, ORDINALS, RESULTS
+from stages.students.scratch.tokenizer import train_tokenizer
+from stages.verdicts.verdict import verdict
 
 AGENT = AgentParams(max_steps=6, max_errors=3, examples=0)
 SHAPES = ("tiny", "counted", "qwen", "llama")

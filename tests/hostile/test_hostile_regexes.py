@@ -13,10 +13,10 @@ import pytest
 from conftest import ROOT
 from students import byte_tokenizer
 
-from stages.problems import annotations
-from stages.student.masks import ChatText
-from stages.student.tokenizer import train_tokenizer
-from stages.tools import expression
+from stages.problems.solutions import annotations
+from stages.students.masks import ChatText
+from stages.students.scratch.tokenizer import train_tokenizer
+from stages.tools.arithmetic import expression
 
 LENGTH = 100_000
 SECONDS = 0.5  # a linear search takes a few milliseconds, a quadratic one minutes
@@ -70,8 +70,11 @@ ENDS = ("", "\0")
 
 # Patterns whose text is shorter when they see it, and the limit that says so.
 SHORT = {
-    ("stages.tools.expression", "_TOKEN"): expression.MAX_LENGTH,
-    **{("stages.problems.annotations", name): annotations.MAX_LENGTH for name in ("_EQUATION", "_LINEAR", "_SOLVED")},
+    ("stages.tools.arithmetic.expression", "_TOKEN"): expression.MAX_LENGTH,
+    **{
+        ("stages.problems.solutions.annotations", name): annotations.MAX_LENGTH
+        for name in ("_EQUATION", "_LINEAR", "_SOLVED")
+    },
 }
 
 
@@ -125,7 +128,7 @@ def patterns() -> dict[str, tuple[re.Pattern, set[str], int]]:
     chat = ChatText(byte_tokenizer("llama"))
     for variable, value in vars(chat).items():
         for pattern in compiled(value):
-            methods = {method for owner, method, _ in calls(SOURCES["stages.student.masks"]) if owner == variable}
+            methods = {method for owner, method, _ in calls(SOURCES["stages.students.masks"]) if owner == variable}
             found[f"ChatText.{variable}"] = pattern, methods, LENGTH
     return found
 
@@ -192,7 +195,7 @@ def test_every_pattern_of_the_project_is_among_them():
         for owner, method, _ in calls(function)
         if (owner, method) == ("re", "compile")
     }
-    assert built == {"stages.student.masks"}
+    assert built == {"stages.students.masks"}
     assert len(PATTERNS) > 40
 
 

@@ -15,12 +15,12 @@ from provider import Fault, Provider, completion, error
 from teachers import MESSAGES, ask, settings
 
 from stages import params
-from stages.agent import Reply
-from stages.journal import Journal
-from stages.keys import held, hidden
-from stages.params import InputError
-from stages.provider import ProviderError, TeacherError
-from stages.reply import LONGEST_ANSWER
+from stages.agent.loop import Reply
+from stages.records.errors import InputError
+from stages.teacher.api_keys import held, hidden
+from stages.teacher.journal.journal import Journal
+from stages.teacher.provider import ProviderError, TeacherError
+from stages.teacher.reply import LONGEST_ANSWER
 
 WORDS = {"rate_limit", "server_error", "timeout", "connection", "bad_answer", "refused"}
 
@@ -238,7 +238,10 @@ def test_a_run_among_echoes_finishes_and_no_process_shows_the_key(project, tmp_p
         project.at(provider)
         env = {name: value for name, value in os.environ.items() if not name.startswith(("STEPCALL", "DVC"))}
         env |= {"OPENAI_API_KEY": KEY, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "always", "LITELLM_LOG": "DEBUG"}
-        script = "from stages import teacher, generate; teacher.FIRST_WAIT_S = 0.01; from stages.params import run; "
+        script = (
+            "from stages import generate; from stages.teacher import teacher; teacher.FIRST_WAIT_S = 0.01; "
+            "from stages.records.command import run; "
+        )
         command = [sys.executable, "-X", "dev", "-c", script + "run(generate.main)"]
         done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, [line for line in done.stderr.splitlines() if line.startswith("error:")]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.tools import TOOLKITS
-from stages.tools.deduction import open_theory
+from stages.tools.deduction.toolkit import open_theory
 from stages.tools.run import run_call
 from stages.tools.tool import ToolError
 

@@ -10,11 +10,11 @@ from test_hostile_expressions import EXPRESSIONS
 from test_hostile_formulas import FOL, FORMULAS
 from test_hostile_stories import DEDUCTION, FACTS, LEO
 
-from stages.problems.answers import canonical_number
 from stages.tools import TOOLKITS
-from stages.tools.arithmetic import ARITHMETIC
-from stages.tools.deduction import open_theory
+from stages.tools.arithmetic.toolkit import ARITHMETIC
+from stages.tools.deduction.toolkit import open_theory
 from stages.tools.tool import ToolError
+from stages.verdicts.answers import canonical_number
 
 
 def test_memory_stays_flat_under_a_stream_of_hostile_arguments():

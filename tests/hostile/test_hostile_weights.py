@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from students import byte_tokenizer, random_model, student_folder
 
-from stages.params import InputError
-from stages.student.load import load_student, load_tokenizer, save_student
+from stages.records.errors import InputError
+from stages.students.load import load_student, load_tokenizer, save_student
 
 
 class Poison:

@@ -14,10 +14,11 @@ from provider import Provider, completion
 from strict_server import FINISH, after, solved
 from test_hostile_server import with_key
 
-from stages.chain import Chain, chain_from_row
-from stages.journal import Journal
-from stages.params import InputError
-from stages.teacher import ProviderError
+from stages.records.chain import Chain
+from stages.records.errors import InputError
+from stages.teacher.journal.journal import Journal
+from stages.teacher.teacher import ProviderError
+from stages.tools.run import chain_from_row
 
 GOOD = '{"a": 3, "b": 4}'
 

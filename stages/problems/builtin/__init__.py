@@ -9,10 +9,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from stages.chain import Call
 from stages.problems.builtin.logic import logic_problem
 from stages.problems.builtin.math import math_problem
-from stages.problems.problem import Problem, text_key
+from stages.records.chain import Call
+from stages.records.problem import Problem, text_key
 
 # Tenths of all questions; the base student's corpus is drawn from the part of `train`.
 PARTS = {"train": range(0, 7), "dev": range(7, 8), "heldout": range(8, 10), "ood": range(8, 10)}

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import random
 
-from stages.chain import Call
-from stages.problems.problem import Problem
+from stages.records.chain import Call
+from stages.records.problem import Problem
 
 NAMES = "Rex Leo Mia Sam Zoe Kim Ned Ida Gus Amy Jon Eva Roy Una Bob Liz".split()
 UNSEEN_NAMES = "Quentin Zelda Yusuf Wanda Viktor Ursula".split()

@@ -11,9 +11,9 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 
-from stages.chain import Call, number_text
-from stages.problems.problem import Problem
-from stages.tools.arithmetic import ARITHMETIC
+from stages.records.chain import Call, number_text
+from stages.records.problem import Problem
+from stages.tools.arithmetic.toolkit import ARITHMETIC
 from stages.tools.calls import number
 
 NAMES = "Tom Anna Ben Lily Max Sara Leo Nina Paul Emma Jack Rosa Omar Ivy Carl Dora".split()

@@ -1,0 +1,201 @@
+"""Whether a training question is too close to one that the students are tested on.
+
+By shared n-grams of words, and by being the same text with other numbers and names. Built-in questions are made of the
+same templates on purpose, and their parts are disjoint by construction: the second rule is not for them.
+
+generate decides once, for all that trains: what is left out is asked of no teacher and has no chain in
+data/chains.jsonl, also none that was made elsewhere, so verify, pair, sft and dpo never see it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from stages.params import PairParams, Params, ParamsError
+from stages.problems.sources import load, load_base
+from stages.records.chain import Chain
+from stages.records.errors import InputError
+from stages.records.numbers import WORDS
+from stages.records.problem import Problem
+
+TESTED = ("dev", "heldout", "ood")  # uses that no training problem may be close to
+NGRAMS, OTHER_NUMBERS = "shared_ngrams", "other_numbers"  # why a problem is too close
+
+_WORD = re.compile(r"\w+(?:[.,]\d+)*")
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")  # signs without width, which part words for a program only
+_BEGINS = re.compile(r"(?:^|[.?!:;\"'])\s*$")  # what stands before the first word of a sentence
+_NUMBER = re.compile(r"[0-9][0-9.,]*")
+
+Gram = tuple[str, ...]
+
+
+def grams(question: str, n: int) -> set[Gram]:
+    """Runs of `n` words, case and punctuation ignored, numbers kept; a shorter question is one run."""
+    words = _WORD.findall(question.lower())
+    return {tuple(words[start : start + n]) for start in range(max(1, len(words) - n + 1))}
+
+
+def too_close(questions: dict[str, str], tested: Iterable[str], n: int, most: float) -> dict[str, float]:
+    """Id -> share of n-grams in common with the closest tested question, where that share is `most` or more.
+
+    The share is of the question with fewer n-grams, so that a tested question that stands whole inside a longer
+    training question counts as 1; the same words are 1 whatever n is. A share of 0 is never too close.
+    """
+    sizes: list[int] = []
+    holders: dict[Gram, list[int]] = defaultdict(list)
+    for index, question in enumerate(tested):
+        found = grams(question, n)
+        sizes.append(len(found))
+        for gram in found:
+            holders[gram].append(index)
+    close = {}
+    for name, question in questions.items():
+        found = grams(question, n)
+        shared = Counter(index for gram in found for index in holders.get(gram, ()))
+        share = max((count / min(len(found), sizes[index]) for index, count in shared.items()), default=0.0)
+        if share and share >= most:
+            close[name] = share
+    return close
+
+
+def contaminated(train: list[tuple[str, str, str]], tested: list[Problem], settings: PairParams) -> dict[str, str]:
+    """Id -> why it is too close to a tested problem, for training problems as (id, source, question).
+
+    Case, punctuation and spaces, also those inside words, make no other question: `3cm` is `3 cm`.
+    """
+    questions = {name: _plain(question) for name, _, question in train}
+    tested_texts = [_plain(problem.question) for problem in tested]
+    reasons = dict.fromkeys(too_close(questions, tested_texts, settings.ngram, settings.max_overlap), NGRAMS)
+    letters = set(map(_letters, tested_texts))
+    reasons |= {name: NGRAMS for name, question in questions.items() if _letters(question) in letters}
+    own = {name: questions[name] for name, source, _ in train if not source.startswith("builtin/")}
+    published = [_plain(problem.question) for problem in tested if not problem.source.startswith("builtin/")]
+    return {**dict.fromkeys(same_text(own, published), OTHER_NUMBERS), **reasons}
+
+
+def _plain(question: str) -> str:
+    """The text without what one cannot see: one spelling of each letter, no signs without width."""
+    return _UNSEEN.sub("", unicodedata.normalize("NFKC", question))
+
+
+def _letters(question: str) -> str:
+    """All words as one, so that no space counts."""
+    return "".join(_WORD.findall(question.lower()))
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Which training problems are too close to tested ones, by id with the reason, and which of them are left out."""
+
+    reasons: dict[str, str]
+    out: frozenset[str]
+
+    def metrics(self) -> dict:
+        """`contamination`: what is left out; `too_close`: all that is, by reason, what is only reported too."""
+        counts = Counter(self.reasons.values())
+        return {"contamination": len(self.out), "too_close": {why: counts[why] for why in (NGRAMS, OTHER_NUMBERS)}}
+
+    def said(self) -> str:
+        """The reasons for what is left out, with the first ids."""
+        parts = []
+        for why, words in ((NGRAMS, "by shared words"), (OTHER_NUMBERS, "by all but numbers and names")):
+            names = [name for name in self.reasons if name in self.out and self.reasons[name] == why]
+            if names:
+                more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+                parts.append(f"{len(names):,} {words} ({', '.join(names[:5])}{more})")
+        return ", ".join(parts)
+
+
+def overlap(problems: Iterable[Problem], chains: Iterable[Chain], settings: Params) -> Overlap:
+    """The decision on all that may be trained on: the problems of problems.train, and those of chains made elsewhere.
+
+    With `other_numbers: report` only what shares words is left out.
+    """
+    train = {problem.id: (problem.source, problem.question) for problem in problems}
+    for chain in chains:
+        train.setdefault(chain.problem_id, (chain.source, chain.question))
+    reasons = contaminated([(name, *said) for name, said in train.items()], tested(settings), settings.pair)
+    drop = (NGRAMS, OTHER_NUMBERS) if settings.pair.other_numbers == "drop" else (NGRAMS,)
+    return Overlap(reasons, frozenset(name for name, why in reasons.items() if why in drop))
+
+
+def tested(settings: Params) -> list[Problem]:
+    """All problems that students are tested on, for choosing settings too."""
+    return [problem for use in TESTED for problem in load(use, settings.problems)]
+
+
+def base_overlap(settings: Params) -> dict[str, int]:
+    """How many problems of `train.base.problems` there are, and how many of them are too close to a tested one.
+
+    They cannot be dropped as those of `problems.train` are: what the base student reads would depend on what is
+    tested, and every change of that would train all students anew. So they are refused, or with `report` counted.
+
+    Raises:
+        ParamsError: a fold of a cross-validation is read while another one is tested.
+        InputError: there are such problems, and `pair.other_numbers` is drop.
+    """
+    if not settings.train.base.problems:
+        return {}
+    _check_folds(settings)
+    problems = load_base(settings.train.base)
+    reasons = contaminated([(p.id, p.source, p.question) for p in problems], tested(settings), settings.pair)
+    counts = Counter(reasons.values())
+    if reasons and settings.pair.other_numbers == "drop":
+        names = [problem.id for problem in problems if problem.id in reasons]
+        more = f" and {len(names) - 10:,} more" if len(names) > 10 else ""
+        raise InputError(
+            f"train.base.problems: {len(names):,} of {len(problems):,} problems are too close to tested ones "
+            f"({counts[NGRAMS]:,} share words, {counts[OTHER_NUMBERS]:,} are one with other numbers): "
+            f"{', '.join(names[:10])}{more}; take other ones, or only count them with pair.other_numbers: report"
+        )
+    return {"problems": len(problems), NGRAMS: counts[NGRAMS], OTHER_NUMBERS: counts[OTHER_NUMBERS]}
+
+
+def _check_folds(settings: Params) -> None:
+    """The train part of a fold holds the tested problems of every other: three folds to set, one easily forgotten."""
+    for place, entry in enumerate(settings.train.base.problems):
+        if entry.get("use") != "train":
+            continue
+        for use in TESTED:
+            for index, other in enumerate(getattr(settings.problems, use)):
+                same = all(entry.get(name) == other.get(name) for name in ("source", "part"))
+                for name in ("folds", "fold", "seed", "by") if same and other.get("use") == "test" else ():
+                    if entry.get(name) != other.get(name):
+                        key, tested = f"train.base.problems[{place}].{name}", f"problems.{use}[{index}]"
+                        raise ParamsError(
+                            f"params.yaml: {key} is {entry.get(name)!r}, but {tested}.{name} is {other.get(name)!r}, "
+                            "so it holds tested problems; give both the same"
+                        )
+
+
+def same_text(questions: dict[str, str], tested: Iterable[str]) -> list[str]:
+    """Ids of the questions that are one of the tested ones but for numbers and names."""
+    tested = list(tested)
+    names = _names([*questions.values(), *tested])
+    texts = {_masked(question, names) for question in tested}
+    return [name for name, question in questions.items() if _masked(question, names) in texts]
+
+
+def _names(questions: list[str]) -> set[str]:
+    """Words that are capital inside a sentence, and nowhere written small: Joan, Friday; lower case."""
+    capital, small = set(), set()
+    for question in questions:
+        for match in _WORD.finditer(question):
+            word = match[0]
+            if not word[0].isupper():
+                small.add(word)
+            elif not _BEGINS.search(question, max(0, match.start() - 4), match.start()):
+                capital.add(word.lower())
+    return capital - small
+
+
+def _masked(question: str, names: set[str]) -> Gram:
+    """The words with `#` for a number, written in digits or as a word, and `@` for a name."""
+    words = []
+    for word in _WORD.findall(question.lower()):
+        words.append("#" if _NUMBER.fullmatch(word) or word in WORDS else "@" if word in names else word)
+    return tuple(words)

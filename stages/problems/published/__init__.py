@@ -1,0 +1,1 @@
+"""Published sets, one file each."""

@@ -1,0 +1,1 @@
+"""Published solutions as calls."""

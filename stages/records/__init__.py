@@ -1,0 +1,1 @@
+"""What passes between the stages: chains, problems, numbers, schemas and files."""

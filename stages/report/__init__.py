@@ -1,0 +1,1 @@
+"""What came out: intervals, and one table over several runs."""

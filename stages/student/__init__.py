@@ -1,1 +1,0 @@
-"""The student: tokenizer and model from scratch or real ones loaded, masks, training, batched decoding."""

@@ -1,0 +1,1 @@
+"""Students from scratch: tokenizer, a small Llama, a recurrent model, numbers by reference."""

@@ -1,0 +1,292 @@
+"""The provider: one request through litellm, and what comes back as a reply or as one of two errors.
+
+What the provider does wrong is raised: `ProviderError` ends one chain, `TeacherError` the run. What the model does
+wrong is a reply like any other (stages/teacher/reply.py). Nothing here is tried twice; that is the teacher's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import math
+import os
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from functools import partial
+from itertools import takewhile
+
+from stages.agent import native as wire
+from stages.agent.loop import Reply
+from stages.params import DeploymentParams, RuntimeParams
+from stages.records.chain import readable
+from stages.teacher.api_keys import guard
+from stages.teacher.reply import Doubtful, ProviderError, TeacherError, read_answer, read_failure
+
+SIMULATED, LOCAL = "simulated/", "local/"
+OURS = (SIMULATED, LOCAL)  # they run here: no key, no price, and a failure is of the run
+VOUCHED = 16  # refusals in a row that one good answer vouches for: they are these requests' own
+NOTHING = "(empty)"  # sent for a turn in which the model said nothing: providers refuse one without text
+FREE = (
+    *("input_cost_per_token", "output_cost_per_token"),
+    *("cache_creation_input_token_cost", "cache_read_input_token_cost"),
+)
+
+
+def imported_litellm():
+    """litellm, which downloads no price list when it is imported."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    import litellm
+
+    return litellm
+
+
+def provider_of(litellm, key: str, model: str, api_base: str | None) -> str:
+    """What litellm calls the provider of a model.
+
+    Raises:
+        TeacherError: it knows none; the message names the `key` of params.yaml.
+    """
+    try:
+        return litellm.get_llm_provider(model, api_base=api_base)[1]
+    except litellm.exceptions.BadRequestError:
+        raise TeacherError(
+            f"params.yaml: {key} is {model!r}; litellm knows no such model; write "
+            "provider/model, as groq/llama-3.3-70b-versatile (list: docs.litellm.ai/docs/providers)"
+        ) from None
+
+
+def price_of(litellm, model: str) -> dict | None:
+    """The model's entry in litellm's price table, None where it has none."""
+    return litellm.model_cost.get(model) or litellm.model_cost.get(model.partition("/")[2])
+
+
+def install(litellm, prefix: str, handler: object) -> None:
+    """Let litellm answer models of a prefix by a handler of ours; a later one replaces it."""
+    name = prefix.rstrip("/")
+    others = [entry for entry in litellm.custom_provider_map if entry["provider"] != name]
+    litellm.custom_provider_map = [*others, {"provider": name, "custom_handler": handler}]
+    litellm.utils.custom_llm_setup()
+
+
+class Provider:
+    """`await provider.answer(request)` is one request, asked once, after `provider.open()`.
+
+    `prepare` is called by `open`. `answered` counts the answers. Of several deployments litellm's Router takes one for
+    each request, by weight, and rests one that fails; one that refuses every request (a wrong key) is left out.
+    """
+
+    def __init__(self, model: str, runtime: RuntimeParams, prepare: Callable[[], None], form: str):
+        self.model, self.place, self.prepare, self.local = model, runtime.teacher, prepare, model.startswith(LOCAL)
+        # A model of our own is busy, never silent: what waits behind other batches would only be asked again.
+        self.timeout_s = math.inf if self.local else runtime.timeout_s
+        self.form = form  # text or tools, as the requests are
+        self.answered = 0
+        self._litellm = None
+        self._request: Callable[..., Awaitable] | None = None
+        self._router = None
+        self._left: set[str] = set()  # the deployments that are not left out
+        self._last = ProviderError("connection", "no deployment was asked")
+        self._judging = asyncio.Lock()
+        self._vouched: Counter[str] = Counter()  # by place: refusals that are still taken for their requests' own
+        self._hopeless: dict[str, TeacherError] = {}
+        self._said_unread = False
+
+    @property
+    def opened(self) -> bool:
+        return self._request is not None
+
+    def open(self) -> None:
+        """Import litellm and make it quiet; refuse a model or a missing key or header before the first call."""
+        litellm = self._litellm = imported_litellm()
+        litellm.telemetry = False
+        litellm.suppress_debug_info = True
+        for name in ("LiteLLM", "LiteLLM Router"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        warnings.filterwarnings("ignore", "Pydantic serializer warnings")  # they quote what a server sent
+        self.prepare()
+        if self.model.startswith(OURS):
+            # Without an entry litellm searches its price list by pattern, several times a call: 1.8 ms a call, not 1.3
+            provider = {"litellm_provider": self.model.partition("/")[0], "mode": "chat"}
+            litellm.register_model({self.model: dict.fromkeys(FREE, 0.0) | provider})
+            self._request = partial(litellm.acompletion, model=self.model)
+        else:
+            given = self.place.deployments or (DeploymentParams(self.place.api_base),)
+            headers = self._headers()
+            places = [self._parameters(index, deployment, headers) for index, deployment in enumerate(given)]
+            if len(places) == 1:
+                self._request = partial(litellm.acompletion, **places[0])
+            else:
+                self._open_router(places, [deployment.weight for deployment in given])
+        gc.freeze()  # litellm and the journal's index are a million objects: searched for garbage, 0.2 ms a call
+
+    def _headers(self) -> dict[str, str]:
+        headers = {}
+        for header, variable in self.place.headers.items():
+            guard(variable)
+            where = f"runtime.teacher.headers.{header}"
+            headers[header] = os.environ.get(variable, "").strip()
+            if not headers[header]:
+                raise TeacherError(f"{where}: no value; set the environment's {variable}")
+            if not (headers[header].isascii() and headers[header].isprintable()):
+                raise TeacherError(f"{where}: ${variable} cannot be sent; it takes one line of plain ASCII")
+        return headers
+
+    def _parameters(self, index: int, deployment: DeploymentParams, headers: dict[str, str]) -> dict:
+        """What litellm is told about a place, its key among it, which stands nowhere else."""
+        litellm, model, key, place = self._litellm, self.model, "generate.teacher.model", {}
+        if deployment.model is not None:
+            model, key = deployment.model, f"runtime.teacher.deployments[{index}].model"
+        provider = provider_of(litellm, key, model, deployment.api_base)
+        if self.form == "tools":
+            place |= wire.parameters(litellm, model)
+        if deployment.api_base is not None:
+            place["api_base"] = deployment.api_base
+        if deployment.key is not None:
+            guard(deployment.key)
+            place["api_key"] = os.environ.get(deployment.key, "").strip()
+            if not place["api_key"]:
+                where = f"runtime.teacher.deployments[{index}].key"
+                raise TeacherError(f"{where}: no key; set the environment's {deployment.key}")
+        else:
+            missing = litellm.validate_environment(model)["missing_keys"]
+            if len(missing) == 1 and missing[0].endswith("_API_KEY"):  # others may find theirs in files, as AWS does
+                if deployment.api_base is None:
+                    raise TeacherError(f"{key} {model}: no key; set the environment's {missing[0]}")
+                place["api_key"] = "none"  # a local server takes any, but the client wants one
+        if headers:
+            place["extra_headers"] = headers
+        self._say_unpriced(model, provider)
+        return {"model": model, **place}
+
+    def _say_unpriced(self, model: str, provider: str) -> None:
+        if price_of(self._litellm, model) is None:
+            print(
+                f"generate: litellm knows no price of {model}: its calls count as free, "
+                "and runtime.max_new_calls is the only cap",
+                file=sys.stderr,
+            )
+            # Said to be free, so that litellm does not search its whole price list for it at every call: 0.4 ms.
+            self._litellm.register_model(
+                {model: dict.fromkeys(FREE, 0.0) | {"litellm_provider": provider, "mode": "chat"}}
+            )
+
+    def _open_router(self, places: list[dict], weights: list[float]) -> None:
+        names = [f"deployment {index}" for index in range(len(places))]
+        self._router = self._litellm.Router(
+            model_list=[
+                {"model_name": self.model, "litellm_params": {**place, "weight": weight}, "model_info": {"id": name}}
+                for name, place, weight in zip(names, places, weights, strict=True)
+            ],
+            num_retries=0,  # a second try is the teacher's, which counts and paces it
+        )
+        self._left = set(names)
+        self._request = partial(self._router.acompletion, model=self.model)
+
+    async def answer(self, request: dict) -> Reply:
+        """The reply to a request of the journal's form.
+
+        Raises:
+            ProviderError: no answer to this request.
+            TeacherError: no request can be answered.
+        """
+        picked = {} if self._router is None else {"metadata": {}}  # the Router notes there which deployment it took
+        try:
+            reply = await self._ask(request, **picked)
+        except ProviderError:
+            raise
+        except Exception as error:  # litellm wraps most, and lets the rest of what a provider's module raises through
+            reply = self._read(error)
+            if isinstance(reply, Doubtful):
+                reply = await self._judged(reply, request, _place(picked))
+            if not isinstance(reply, Reply):
+                raise reply if self._router is None else self._of_one(reply, error, _place(picked)) from None
+        self.answered += 1
+        self._vouched[_place(picked)] = VOUCHED
+        return reply
+
+    async def _ask(self, request: dict, **where: object) -> Reply:
+        """Ask once; raises what litellm raises, and ProviderError for an answer that cannot be used."""
+        try:
+            # litellm's own limit of time ends no answer that trickles in; it comes first, as the Router learns from it
+            async with asyncio.timeout(self.timeout_s * 1.1):
+                response = await self._request(
+                    messages=[self._sendable(message) for message in request["messages"]],
+                    timeout=self.timeout_s,
+                    max_retries=0,
+                    **where,
+                    **wire.asked(request["tools"]),
+                    **request["sampling"],
+                )
+        except TimeoutError:
+            raise ProviderError("timeout", f"no answer within {self.timeout_s:g} s") from None
+        most = request["sampling"]["max_tokens"]
+        return read_answer(response, with_calls=request["tools"] is not None, empty=self.local, max_tokens=most)
+
+    def _sendable(self, message: dict) -> dict:
+        content = readable(message["content"])
+        silent = message["role"] == "assistant" and not content.strip() and "tool_calls" not in message
+        return {**message, "content": NOTHING if silent and not self.model.startswith(OURS) else content}
+
+    def _read(self, error: Exception) -> Reply | ProviderError | TeacherError:
+        return read_failure(error, self._litellm, self.model, self.model.startswith(OURS))
+
+    async def _judged(self, failure: Doubtful, request: dict, place: str) -> ProviderError | TeacherError:
+        """Whose failure it is: this request's where the place has just answered another one, or answers a probe."""
+        async with self._judging:  # the first of many asks for all
+            if not self._vouched[place] and place not in self._hopeless:
+                await self._probe(failure, request, place)
+            if place in self._hopeless:
+                return self._hopeless[place]
+            self._vouched[place] = max(0, self._vouched[place] - 1)
+        if failure.kind != "refused" and not self._said_unread:
+            self._said_unread = True
+            print(f"generate: {failure}; such a request is not asked again in this run", file=sys.stderr)
+        return failure
+
+    async def _probe(self, failure: Doubtful, request: dict, place: str) -> None:
+        """Ask the same with another question: model, key, parameters, tools and system message are on trial.
+
+        So what a run happens to ask, and what an earlier one has asked, decides nothing.
+        """
+        system = list(takewhile(lambda message: message["role"] == "system", request["messages"]))
+        probe = {**request, "messages": [*system, {"role": "user", "content": "Say ok."}]}
+        try:
+            reply = await self._ask(probe, **({"model": place} if place else {}))
+        except ProviderError as strange:
+            reply = strange if strange.kind == "timeout" else Reply("", cost_usd=strange.cost_usd)
+        except Exception as error:
+            reply = self._read(error)
+        if isinstance(reply, Reply):
+            self._vouched[place] = VOUCHED
+            failure.cost_usd += reply.cost_usd
+        elif isinstance(reply, Doubtful):
+            self._hopeless[place] = reply.of_all
+        elif isinstance(reply, TeacherError):
+            self._hopeless[place] = reply
+
+    def _of_one(self, failure: Exception, error: Exception, name: str) -> ProviderError | TeacherError:
+        """A failure where there are other deployments: they go on, and so does the run."""
+        if getattr(error, "cooldown_time", None) is not None:
+            said = f"all deployments rest after failures; the last said: {self._last}"
+            return ProviderError(self._last.kind, said, float(error.cooldown_time))
+        if isinstance(failure, TeacherError):
+            if name in self._left:
+                self._left.discard(name)
+                self._router.delete_deployment(name)
+                if self._left:
+                    number = name.rpartition(" ")[2]
+                    print(f"generate: runtime.teacher.deployments[{number}] is left out: {failure}", file=sys.stderr)
+            if not self._left:
+                return failure
+            failure = ProviderError("server_error", str(failure))
+        if failure.kind != "refused":
+            failure.wait_s, self._last = 0.0, failure  # another place need not wait as it asked
+        return failure
+
+
+def _place(picked: dict) -> str:
+    """The deployment that the Router took; empty where there is but one, or none was free."""
+    return picked.get("metadata", {}).get("model_info", {}).get("id", "")

@@ -1,0 +1,1 @@
+"""Forward chaining over English facts and rules."""

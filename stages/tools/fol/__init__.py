@@ -1,0 +1,1 @@
+"""First-order logic by z3."""

@@ -1,0 +1,273 @@
+"""What a problem's text says, as far as judging formulas needs it: its statements, what it asks, and its words.
+
+Sentences in the English of the deduction toolkit are understood; others are compared word by word. What follows from
+such a comparison is either sure or left open, never guessed.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+from stages.tools.deduction.english import NO_NAME, read_question, read_sentence, sentences
+from stages.tools.deduction.vocabulary import IRREGULAR, Literal, Reading, Vocabulary
+
+_OPTION = re.compile(r"\(?([A-Z])[).:] ?(\S.*)")
+_WORD = re.compile(r"[^\W_]++(?:'[^\W_]++)*")
+_NAME_PART = re.compile(r"[A-Z]?[a-z]++|[A-Z]++(?![a-z])|[A-Z]|[0-9]++")
+_FOREIGN_SCRIPT = re.compile(r"(?![A-Za-zÀ-ɏḀ-ỿ])[^\W\d_]")
+_NEGATIVE = re.compile(r"\b(?:false|not|cannot|except|incorrect|untrue)\b|n't\b")
+_POSSIBLE = re.compile(r"\b(?:could|can|may|might|possible|possibly)\b")
+_NOT = {"not", "no", "never", "none", "nobody", "nothing", "neither", "nor", "without"}
+# Words that the same statement may have or lack: articles, what passives and tenses are made of.
+_BARE = set("a an the is are was were be been being am do does did has have had that it".split())
+# Words that a text has whatever it is about.
+_COMMON = NO_NAME.union(
+    "true false unknown uncertain following statement statements above information based question which".split()
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A statement that the problem asks about: its question's, or an option's.
+
+    `told` is True or False where a statement of the problem is just this one, or its negation; where it is empty,
+    `perhaps_told` says that one of them may be, in words that are not understood.
+    """
+
+    text: str = ""
+    told: str = ""
+    perhaps_told: bool = False
+    understood: bool = False
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        return frozenset(_words(self.text)) - _COMMON
+
+
+@dataclass(frozen=True)
+class Story:
+    """A problem's text. Each statement is counted once, however often and in whatever words understood it is made."""
+
+    statements: int = 0  # lines that end as sentences, without the line that asks and what says nothing
+    fewest: int = 0  # the same, with what may be said twice in other words counted once
+    different: int = 0  # of these, understood ones: so many premises that are not equivalent state them
+    whole: bool = False  # whether every sentence is understood
+    asked: Asked = Asked()
+    asks_false: bool = False  # the question is "is it false that ..."
+    options: dict[str, Asked] = field(default_factory=dict)
+    asks_which: str = ""  # true, false or possible: what the right option is
+    words: frozenset[str] = frozenset()  # all, in lower case
+    said: tuple[tuple[str, ...], ...] = ()  # the words of each sentence that states something
+
+    @cached_property
+    def _content(self) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+        """The words that tell what the text is about, their first three letters, and all runs of four letters."""
+        content = self.words - _COMMON
+        content |= frozenset(map(_singular, content))
+        starts = frozenset(word[:3] for word in content if len(word) > 2)
+        return content, starts, frozenset(run for word in content for run in _runs(word))
+
+    @cached_property
+    def comparable(self) -> bool:
+        """Whether names can be expected to have the text's words: not where it is empty or in another script."""
+        content = self._content[0]
+        return bool(content) and not any(map(_FOREIGN_SCRIPT.search, content))
+
+    def speaks_of(self, name: str) -> bool:
+        """Whether the name shares a word with the text, generously: a stem, a beginning or four letters in a row."""
+        words, starts, runs = self._content
+        parts = name_parts(name)
+        for part in [*parts, "".join(part for part in parts if part not in _COMMON)]:  # `HasBSc`: has, b, sc, bsc
+            if part.isdigit() or len(part) == 2:
+                if len(part) > 1 and part in words:
+                    return True
+            elif len(part) > 2 and part not in _COMMON:
+                if part in words or part[:3] in starts or not runs.isdisjoint(_runs(part)):
+                    return True
+        return False
+
+    def may_abbreviate(self, name: str) -> bool:
+        """Whether the name is one letter that a word of the text starts with."""
+        letter = _folded(name).rstrip("0123456789_")
+        return len(letter) == 1 and any(word[0] == letter for word in self._content[0])
+
+    def asks_of(self, name: str) -> bool:
+        """Whether the name is made of words of the question, or of an option, but for endings.
+
+        Not where one statement has them all: premises that state it should have the name then.
+        """
+        parts = [part for part in name_parts(name) if part not in _COMMON]
+        questions = [_words(one.text) for one in (self.asked, *self.options.values())]
+        return any(_made_of(parts, words) for words in questions) and not any(_made_of(parts, s) for s in self.said)
+
+    def tells_apart(self, one: str, other: str) -> bool:
+        """Whether two names differ in two words that the text has both: HasBSc and HasMSc, Winner and Winter."""
+        first, second = (_folded(re.sub(r"[-._']", "", name)) for name in (one, other))
+        for word in self.words:
+            start = first.find(word)
+            while start >= 0:
+                before, after = first[:start], first[start + len(word) :]
+                middle = second[len(before) : len(second) - len(after)]
+                if middle != word and second == before + middle + after and middle in self.words:
+                    return True
+                start = first.find(word, start + 1)
+        return False
+
+
+def name_parts(name: str) -> list[str]:
+    """`LikesLogic`, `likes_logic` -> likes, logic"""
+    plain = "".join(sign for sign in unicodedata.normalize("NFKD", name) if not unicodedata.combining(sign))
+    return [part.lower() for part in _NAME_PART.findall(plain)]
+
+
+@lru_cache(maxsize=64)
+def read_story(question: str) -> Story:
+    """The text of a problem, whose last line asks; lettered options may follow it, one a line."""
+    lines = [line.strip() for line in question.splitlines() if line.strip()]
+    options: dict[str, str] = {}
+    while lines and (match := _OPTION.fullmatch(lines[-1])):
+        options = {match[1]: match[2], **options}
+        del lines[-1]
+    if len(options) < 2:
+        lines += [f"{letter}) {option}" for letter, option in options.items()]
+        options = {}
+    elif lines and lines[-1].lower() == "options:":
+        del lines[-1]
+    *told, asks = lines or [""]
+    parts = sentences(asks) or [""]
+    first = next((place for place, part in enumerate(parts) if part.endswith("?")), len(parts) - 1)
+    said = [*(part for line in told for part in sentences(line)), *parts[:first]]
+    asked, asks_false = _asked(parts[first:])
+    texts = [asked, *options.values()]
+    readings = {text: read_sentence(text) for text in (*told, *said, *texts)}
+    spelled = Vocabulary([reading for reading in readings.values() if reading]).spelled
+    clauses = {text: _clause(reading, spelled) for text, reading in readings.items() if reading}
+    stated = {clauses.get(line) or tuple(_words(line)) for line in told if line.endswith((".", "!"))}
+    stated = {key for key in stated if isinstance(key, tuple) or not any(part.negated() in key for part in key)}
+    heard = [_heard(text, said, clauses) for text in texts]
+    lower = parts[first].lower()
+    which = "possible" if _POSSIBLE.search(lower) else "false" if _NEGATIVE.search(lower) else "true"
+    return Story(
+        len(stated),
+        len(stated) - _perhaps_repeated([line for line in told if line.endswith((".", "!"))], clauses),
+        sum(not isinstance(key, tuple) for key in stated),
+        bool(said) and all(text in clauses for text in said),
+        heard[0],
+        asks_false,
+        dict(zip(options, heard[1:], strict=True)),
+        which if options else "",
+        frozenset(_words(question)),
+        tuple(tuple(_words(sentence)) for sentence in said),
+    )
+
+
+def _perhaps_repeated(lines: list[str], clauses: dict[str, frozenset[Literal]]) -> int:
+    """How many statements that are not understood have the words of another, in any order and number."""
+    bags = [frozenset(map(_stem, set(_words(line)) - _COMMON)) for line in lines]
+    seen, repeated, known = set(), 0, set()
+    for line, bag in sorted(zip(lines, bags, strict=True), key=lambda pair: pair[0] not in clauses):
+        if line not in clauses and (words := tuple(_words(line))) not in known:
+            repeated += bag in seen
+            known.add(words)
+        seen.add(bag)
+    return repeated
+
+
+def _asked(parts: list[str]) -> tuple[str, bool]:
+    """The statement that a question asks about, and whether it asks if that is false."""
+    question, rest = parts[0], " ".join(parts[1:])
+    statement, asks_false = read_question(question) or ("", False)
+    return statement or rest or question, asks_false
+
+
+def _clause(reading: Reading, spelled: object) -> frozenset[Literal]:
+    """What a sentence says as a set of which one holds: a rule and its contraposition are one."""
+    return frozenset([*(spelled(part).negated() for part in reading.conditions), spelled(reading.conclusion)])
+
+
+def _heard(text: str, said: list[str], clauses: dict[str, frozenset[Literal]]) -> Asked:
+    """The statement that is asked about, held against all that the problem says."""
+    clause, told = clauses.get(text), set()
+    if clause is not None:
+        stated = [clauses[sentence] for sentence in said if sentence in clauses]
+        told |= {"True"} if clause in stated else set()
+        told |= {"False"} if len(clause) == 1 and frozenset(part.negated() for part in clause) in stated else set()
+    # What is understood, and says something else, is not what is asked.
+    others = [sentence for sentence in said if clause is None or sentence not in clauses]
+    words, denied = _order(text)
+    for other in others:
+        order, denies = _order(other)
+        if words and order == words:
+            told.add("True" if denies == denied else "False")
+    near = any(2 * len(set(words) & set(_order(other)[0])) >= len(set(words)) for other in others)
+    sure = told.pop() if len(told) == 1 else ""
+    return Asked(text, sure, bool(words) and near and not sure, clause is not None)
+
+
+def _order(text: str) -> tuple[list[str], bool]:
+    """The stems of a statement's words in the order of its active form, and whether it denies."""
+    words, denied = [], False
+    for word in _words(text):
+        if word in _NOT or word.endswith("n't") or word == "cannot":
+            denied = not denied
+        elif word not in _BARE:
+            words.append(_stem(word))
+    if words.count("by") == 1 and 1 < (place := words.index("by")) < len(words) - 1:
+        words = [*words[place + 1 :], words[place - 1], *words[: place - 1]]  # `games were hosted by Lima`
+    return words, denied
+
+
+def _made_of(parts: list[str], words: Sequence[str]) -> bool:
+    """Whether the parts of a name are words of a sentence; a word may be several parts, as in BSc, or run together."""
+    joined = "".join(parts)
+    if any(_runs_on(joined, words[start:]) for start in range(len(words))):
+        return bool(joined)
+    stems = set(map(_stem, words))
+    covered = {0}
+    for end in range(1, len(parts) + 1):
+        if any(start in covered and _stem("".join(parts[start:end])) in stems for start in range(end)):
+            covered.add(end)
+    return bool(parts) and len(parts) in covered
+
+
+def _runs_on(joined: str, words: Sequence[str]) -> bool:
+    """Whether a name is some words in a row, the first one first: anygreenhouse."""
+    for word in words:
+        if not joined.startswith(word):
+            return not joined
+        joined = joined[len(word) :]
+    return not joined
+
+
+def _words(text: str) -> list[str]:
+    return [word.removesuffix("'s") for word in _WORD.findall(_folded(text.replace("’", "'")))]
+
+
+def _folded(text: str) -> str:
+    """In lower case and without accents."""
+    if text.isascii():
+        return text.lower()
+    return "".join(sign for sign in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(sign))
+
+
+def _stem(word: str) -> str:
+    """Without the endings of plurals and tenses, roughly: hosts, hosted, hosting -> host"""
+    word = _singular(word)
+    for ending in ("ing", "ed", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) > 2 and not word.endswith("ss"):
+            word = word.removesuffix(ending)
+            break
+    return re.sub("i$", "y", word).removesuffix("e")
+
+
+def _singular(word: str) -> str:
+    """Of plurals that share few letters with their singular: men -> man, people -> person"""
+    return f"{word[:-2]}an" if word.endswith("men") else IRREGULAR.get(word, word)
+
+
+def _runs(word: str) -> Iterable[str]:
+    return (word[start : start + 4] for start in range(len(word) - 3))

@@ -1,0 +1,1 @@
+"""Imitation and preference training with trl, on our masks and batches."""

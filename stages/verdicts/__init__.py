@@ -1,0 +1,1 @@
+"""When a chain is correct: equal answers, calls run again, answers that rest on them."""

@@ -1,7 +1,8 @@
 """generate: the teacher solves the training problems, k samples each (`python -m stages.generate`).
 
-In: params.yaml, and every call made before (data/calls/, the journal). Out: data/chains.jsonl, by problem and sample;
-data/calls/, exactly the calls these chains used; metrics/generate.json. A run that cannot finish (provider down, a cap,
+In: params.yaml, files in data/sources, and every call made before (data/calls/, the journal). Out: data/chains.jsonl,
+by problem and sample; data/calls/, exactly the calls these chains used; data/corpus.jsonl, what the from-scratch
+student reads first; metrics/generate.json. A run that cannot finish (provider down, a cap,
 Ctrl-C) leaves what it has, says what is missing and fails; the next one asks for the rest only.
 """
 
@@ -9,8 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import re
 import signal
 import sys
 from collections import Counter, defaultdict
@@ -26,25 +25,24 @@ from stages.agent.loop import solve
 from stages.params import Params
 from stages.problems import sources
 from stages.problems.gold import confirmed
-from stages.problems.overlap import Overlap, base_overlap, overlap
+from stages.problems.overlap import Overlap, overlap, tested
 from stages.records import schema
 from stages.records.chain import Chain
 from stages.records.command import parser, run
-from stages.records.errors import InputError, brief
+from stages.records.errors import InputError
 from stages.records.files import write_metrics
 from stages.records.problem import Problem
+from stages.teacher.calls import CALLS, Place, call_files, guard_money
 from stages.teacher.imported import chains as imported
 from stages.teacher.journal.journal import Journal, journal_folder
 from stages.teacher.progress import Progress
 from stages.teacher.provider import LOCAL, OURS, ProviderError
+from stages.teacher.simulated import corpus
 from stages.teacher.simulated import provider as simulated
 from stages.teacher.teacher import Stopped, Teacher
 
-CHAINS, CALLS, METRICS = Path("data/chains.jsonl"), Path("data/calls"), Path("metrics/generate.json")
-BLOCK = 50  # problems a file of data/calls: small enough to change little, large enough to be few
+CHAINS, CORPUS, METRICS = Path("data/chains.jsonl"), Path("data/corpus.jsonl"), Path("metrics/generate.json")
 STOPPED, REFUSED = "not_asked", "refused"  # beside the kinds of ProviderError
-
-Place = tuple[int, int]  # the problem's place in the list, and the sample
 
 
 @dataclass
@@ -140,28 +138,68 @@ def _draining(teacher: Teacher) -> Iterator[None]:
         release()
 
 
-def metrics(
-    problems: list[Problem],
-    run: Run,
-    made: dict,
-    models: dict[str, dict],
-    left_out: int,
-    others: list[Chain],
-    base: dict[str, int],
-    close: Overlap,
-) -> dict:
+@dataclass(frozen=True)
+class Plan:
+    """What a run is to make. `problems`: those that the teacher is asked. `others`: chains made elsewhere.
+
+    `played`: the attempts of the corpus. `left_out`: how many problems are not asked, as their gold is not confirmed.
+    `close`: which training problems are too close to tested ones. `said`: what the metrics say beside.
+    """
+
+    problems: list[Problem]
+    others: list[Chain]
+    played: list[corpus.Attempt]
+    left_out: int
+    close: Overlap
+    said: dict
+
+
+def plan(settings: Params) -> Plan:
+    """Read all problems and chains, and leave out what is not confirmed or too close to a tested problem.
+
+    Raises:
+        InputError: something cannot be read, or nothing is left.
+    """
+    found = sources.load("train", settings.problems)
+    problems = confirmed(found)
+    left_out = len(found) - len(problems)
+    if left_out:
+        reason = "whose own solution does not confirm gold are left out; `python -m stages.problems.gold` lists them"
+        print(f"generate: {left_out} of {len(found)} problems {reason}", file=sys.stderr)
+    said: dict = {}
+    others = imported.load(settings, found, said)
+    played = corpus.attempts(settings.generate.corpus)
+    read = [problem for problem, _ in played]
+    # One decision on all that trains: the problems asked, those of chains made elsewhere, and the corpus.
+    exams = tested(settings.problems)
+    close = overlap([*found, *others], exams, settings.pair)
+    close_read = overlap(read, exams, settings.pair)
+    _say_left_out("problems", close, found, others)
+    _say_left_out("problems of the corpus", close_read, read, [])
+    problems = [problem for problem in problems if problem.id not in close.out]
+    others = [chain for chain in others if chain.problem_id not in close.out]
+    played = [(problem, seed) for problem, seed in played if problem.id not in close_read.out]
+    said["corpus"] = {"conversations": len(played), **close_read.metrics()}
+    if not others and not (problems and settings.generate.samples):
+        raise InputError(
+            f"no chain is left to make: {left_out:,} problems of problems.train are not confirmed (`python -m "
+            f"stages.problems.gold` lists them), {len(close.out):,} problems are too close to tested ones; name "
+            "other ones in problems.train or generate.chains"
+        )
+    return Plan(problems, others, played, left_out, close, said)
+
+
+def metrics(work: Plan, run: Run, made: dict, models: dict[str, dict]) -> dict:
     """What metrics/generate.json says.
 
     `models`: calls, tokens and cost of this version by model, each call once, as two chains may share it.
     `teacher_calls` and `journal_hits` are what this version of the chains cost when it was first made (see
-    `Journal.finish`): counted anew, a second run of the same version would differ from the first. `left_out`:
-    problems that no teacher was asked about, as their gold is not confirmed. `others`: chains made elsewhere.
-    `base`: what `base_overlap` counts. `close`: which training problems are too close to tested ones.
+    `Journal.finish`): counted anew, a second run of the same version would differ from the first.
     """
-    chains = [*run.chains.values(), *others]
+    chains = [*run.chains.values(), *work.others]
     missing = defaultdict(list)
     for (place, _), reason in sorted(run.missing.items()):
-        missing[reason].append(problems[place].id)
+        missing[reason].append(work.problems[place].id)
     counts = {
         "chains": len(chains),
         "problems": len({chain.problem_id for chain in chains}),
@@ -173,74 +211,18 @@ def metrics(
         "cost_usd": sum(chain.cost_usd for chain in chains),
         "models": models,
         "version": made["version"],
-        **close.metrics(),
+        **work.close.metrics(),
     }
-    if left_out:
-        counts["left_out"] = left_out
-    if others:
-        counts["imported"] = len(others)
-    if base:
-        counts["base"] = base
+    if work.left_out:
+        counts["left_out"] = work.left_out
+    if work.others:
+        counts["imported"] = len(work.others)
     if missing:
         counts["missing"] = {
             reason: {"chains": len(ids), "problems": list(dict.fromkeys(ids))[:10]}
             for reason, ids in sorted(missing.items())
         }
-    return counts
-
-
-def call_files(problems: list[Problem], calls: dict[Place, list[str]]) -> dict[str, list[str]]:
-    """The files of data/calls and the keys in each: a source's problems by fifties, each sample apart.
-
-    So more samples, or more problems of a source, add files and change none (or one).
-    """
-    ranks, seen = [], Counter()
-    for problem in problems:
-        slug = re.sub(r"[^a-z0-9]+", "-", problem.source.lower()).strip("-")[:60] or "problems"
-        ranks.append((slug, seen[slug] // BLOCK))
-        seen[slug] += 1
-    files = defaultdict(list)
-    for (place, sample), keys in sorted(calls.items()):
-        slug, block = ranks[place]
-        files[f"{slug}-{block:04d}-{sample:02d}.jsonl"].extend(keys)
-    return dict(files)
-
-
-def guard_money(model: str, journal: Journal) -> None:
-    """Refuse to buy what dvc.lock says was bought, by the same teacher, and is only not here.
-
-    Raises:
-        InputError: data/calls is in dvc.lock, and neither it nor the journal holds a call.
-    """
-    if len(journal) or model.startswith(OURS) or os.environ.get("STEPCALL_BUY") == "1":
-        return
-    if Path("dvc.lock").exists() and _locked_model(Path("dvc.lock")) == model:
-        raise InputError(
-            f"{CALLS}: dvc.lock lists calls of {model} that are not here, and all would be bought again; "
-            f"run `dvc pull {CALLS}` first, or set STEPCALL_BUY=1 to buy them"
-        )
-
-
-def _locked_model(lock: Path) -> str | None:
-    """The teacher's model of the version in dvc.lock; None where that lists no data/calls."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        locked = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8")) or {}
-        stage = locked.get("stages", {}).get("generate", {})
-        if str(CALLS) not in (out["path"] for out in stage.get("outs", ())):
-            return None
-        value, rest = stage["params"]["params.yaml"], "generate.teacher.model"
-        while rest:  # as dvc.yaml lists them: `generate`, `generate.teacher` or the whole name
-            name = next((name for name in value if f"{rest}.".startswith(f"{name}.")), None)
-            if name is None:
-                return None
-            value, rest = value[name], rest[len(name) + 1 :]
-        return value
-    except (YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        said = f"{lock}: not as DVC writes it ({brief(error)}); restore it with `git checkout {lock}`"
-        raise InputError(said) from None
+    return counts | work.said
 
 
 def _recorded() -> dict:
@@ -258,63 +240,57 @@ def main(arguments: Sequence[str] = ()) -> None:
     command.add_argument("--estimate", action="store_true", help=what)
     asked = command.parse_args(arguments)
     settings = params.load()
-    found = sources.load("train", settings.problems)
-    problems = confirmed(found)
-    left_out = len(found) - len(problems)
-    if left_out:
-        reason = "whose own solution does not confirm gold are left out; `python -m stages.problems.gold` lists them"
-        print(f"generate: {left_out} of {len(found)} problems {reason}", file=sys.stderr)
-    elsewhere: dict = {}  # what the metrics say of chains made elsewhere
-    others = imported.load(settings, found, elsewhere)
-    close = overlap(found, others, settings)
-    if close.out:
-        trained = len({problem.id for problem in found} | {chain.problem_id for chain in others})
-        gone = sum(chain.problem_id in close.out for chain in others)
-        beside = f", with {gone:,} of {len(others):,} chains made elsewhere" if gone else ""
-        what = f"{len(close.out):,} of {trained:,} problems are too close to tested ones and left out{beside}"
-        print(f"generate: {what}: {close.said()}; {METRICS} counts them", file=sys.stderr)
-    problems = [problem for problem in problems if problem.id not in close.out]
-    others = [chain for chain in others if chain.problem_id not in close.out]
-    base = base_overlap(settings)
-    if read := sum(base.values()) - base.get("problems", 0):
-        what = f"{read} of {base['problems']} problems of train.base.problems are too close to tested ones"
-        print(f"generate: {what}; {METRICS} counts them", file=sys.stderr)
-    if not others and not (problems and settings.generate.samples):
-        raise InputError(
-            f"no chain is left to make: {left_out:,} problems of problems.train are not confirmed (`python -m "
-            f"stages.problems.gold` lists them), {len(close.out):,} problems are too close to tested ones; name "
-            "other ones in problems.train or generate.chains"
-        )
+    work = plan(settings)
     if asked.estimate:
         from stages.teacher.estimate import estimate
 
-        print(estimate(problems, settings, [journal_folder(), CALLS], make_chains))
+        print(estimate(work.problems, settings, [journal_folder(), CALLS], make_chains))
         return
+    schema.write(CORPUS, corpus.rows(work.played, settings.generate.corpus.rates), "corpus")
     with Journal(journal_folder()) as journal:
         journal.seed(CALLS)
         if journal.dropped:
             print(f"generate: {journal.dropped} lines of the journal cannot be read and were left out", file=sys.stderr)
         if settings.generate.samples:
             guard_money(settings.generate.teacher.model, journal)
-        teacher = Teacher(settings.generate, settings.runtime, journal, _provider(settings, problems))
-        run = asyncio.run(make_chains(problems, settings, teacher))
-        chains = imported.in_order(problems, (run.chains[place] for place in sorted(run.chains)), others)
+        teacher = Teacher(settings.generate, settings.runtime, journal, _provider(settings, work.problems))
+        run = asyncio.run(make_chains(work.problems, settings, teacher))
+        chains = imported.in_order(work.problems, (run.chains[place] for place in sorted(run.chains)), work.others)
         schema.write(CHAINS, [chain.row() for chain in chains], "chains")
         keys = [key for keys in run.calls.values() for key in keys]
         models = journal.ledger.totals(keys)
         if run.missing:
             made = {"teacher_calls": teacher.asked, "journal_hits": teacher.hits, "version": ""}
-            write_metrics(METRICS, metrics(problems, run, made, models, left_out, others, base, close) | elsewhere)
-            raise InputError(_unfinished(problems, run, teacher))
+            write_metrics(METRICS, metrics(work, run, made, models))
+            raise InputError(_unfinished(work.problems, run, teacher))
         made = journal.finish(keys, _recorded())
-        write_metrics(METRICS, metrics(problems, run, made, models, left_out, others, base, close) | elsewhere)
-        journal.snapshot(CALLS, call_files(problems, run.calls))
-    beside = f" and {len(others)} made elsewhere" if others else ""
-    if foreign := elsewhere.get("unknown_tool"):
+        write_metrics(METRICS, metrics(work, run, made, models))
+        journal.snapshot(CALLS, call_files(work.problems, run.calls))
+    print(closing(work, run, teacher, settings.generate.teacher.max_tokens))
+
+
+def closing(work: Plan, run: Run, teacher: Teacher, max_tokens: int) -> str:
+    """The line that the stage ends with."""
+    beside = f" and {len(work.others)} made elsewhere" if work.others else ""
+    if foreign := work.said.get("unknown_tool"):
         beside += f" ({foreign['chains']} with tools that are not known: {imported.listed(foreign['tools'])})"
-    print(
+    return (
         f"generate: {len(run.chains)} chains{beside}; {teacher.asked} calls asked now, {teacher.hits} known before"
-        f"{_cut(list(run.chains.values()), settings.generate.teacher.max_tokens)}"
+        f"{_cut(list(run.chains.values()), max_tokens)}"
+    )
+
+
+def _say_left_out(what: str, close: Overlap, problems: list[Problem], others: list[Chain]) -> None:
+    """One line on problems that are left out, and on the chains made elsewhere that go with them."""
+    if not close.out:
+        return
+    total = len({problem.id for problem in problems} | {chain.problem_id for chain in others})
+    gone = sum(chain.problem_id in close.out for chain in others)
+    beside = f", with {gone:,} of {len(others):,} chains made elsewhere" if gone else ""
+    print(
+        f"generate: {len(close.out):,} of {total:,} {what} are too close to tested ones and left out{beside}: "
+        f"{close.said()}; {METRICS} counts them",
+        file=sys.stderr,
     )
 
 

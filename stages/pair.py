@@ -1,12 +1,14 @@
-"""Correct chains beside incorrect ones of the same problem, as trl's DPO trainer reads them.
+"""What students learn from: correct beside incorrect chains of a problem (dpo), and correct ones alone (sft).
 
 In: data/chains.jsonl, data/verdicts.jsonl, the tokenizer in models/base.
-Out: data/pairs.jsonl, metrics/pair.json. Run: python -m stages.pair
+Out: data/pairs.jsonl, as trl's DPOTrainer reads it; data/demonstrations.jsonl, as its SFTTrainer does;
+metrics/pair.json. Run: python -m stages.pair
 
 Two kinds of pair. `chain`: all turns of a correct and of an incorrect chain. `step`: the one turn at which an
-incorrect chain leaves every correct one, beside the turn that a correct chain takes there. No pair is made of an
-undecided chain, and none is cut to length; no chain is of a problem that the students are tested on (generate).
-With `pair.lucky` a problem without a correct chain gives its right answers, however found, beside its wrong ones.
+incorrect chain leaves every correct one, beside the turn that a correct chain takes there. A demonstration is a correct
+chain. Nothing is made of an undecided chain, nothing is cut to length, and no chain is of a problem that the students
+are tested on (generate). With `pair.lucky` a problem without a correct chain gives its right answers, however found,
+beside its wrong ones.
 """
 
 from __future__ import annotations
@@ -27,9 +29,13 @@ from stages.records.chain import Message
 from stages.records.command import parser, run
 from stages.records.errors import InputError
 from stages.records.problem import TASKS
+from stages.students.fitting import usable
 
 CHAINS, VERDICTS, TOKENIZER = "data/chains.jsonl", "data/verdicts.jsonl", "models/base"
-PAIRS, METRICS = "data/pairs.jsonl", "metrics/pair.json"
+PAIRS, DEMONSTRATIONS, METRICS = "data/pairs.jsonl", "data/demonstrations.jsonl", "metrics/pair.json"
+# What the student writes in a row, and the column that says which chain it comes from.
+SIDES = {"chosen": "chosen_chain_id", "rejected": "rejected_chain_id"}
+COMPLETION = {"completion": "chain_id"}
 
 
 class PairError(InputError):
@@ -186,59 +192,28 @@ def _row(candidate: Candidate, problem_id: str, task: str) -> dict:
     }
 
 
-SIDES = ("chosen", "rejected")
+def demonstrations(chains: list[dict], verdicts: list[dict], per_problem: int) -> list[dict]:
+    """Rows of demonstrations.jsonl, in the order of the chains: at most `per_problem` different correct ones a problem.
 
-
-def lengths(tokenizer: object, rows: list[dict]) -> list[dict[str, int]]:
-    """Tokens of each pair's prompt, up to where the model writes, and of each side after it, by the chat template."""
-    if not rows:
-        return []
-    prompts = _tokens(tokenizer, [row["prompt"] for row in rows], ask=True)
-    sides = {name: _tokens(tokenizer, [row["prompt"] + row[name] for row in rows], ask=False) for name in SIDES}
-    return [
-        {"prompt": prompt, **{name: sides[name][index] - prompt for name in SIDES}}
-        for index, prompt in enumerate(prompts)
-    ]
-
-
-def _tokens(tokenizer: object, conversations: list[list[Message]], ask: bool) -> list[int]:
-    """Lengths in tokens; each different conversation is rendered once, all are tokenised in one batch."""
-    from stages.students.masks import ChatText
-
-    names = [json.dumps(conversation) for conversation in conversations]
-    different = dict(zip(names, conversations, strict=True))
-    chat = ChatText(tokenizer)
-    asked = list(different.values())
-    texts = map(chat.prompt, asked) if ask else (text for text, _ in chat.spans(asked, [0] * len(asked)))
-    encoded = chat.all_ids(list(texts))
-    counts = dict(zip(different, map(len, encoded), strict=True))
-    return [counts[name] for name in names]
-
-
-def rendered(tokenizer: object, rows: list[dict]) -> tuple[list[dict], list[str]]:
-    """The pairs that the student's chat template renders, and a line on each chain for which others are dropped."""
-    from stages.students.masks import refusals
-
-    refused: dict[str, str] = {}
-    for name in SIDES:
-        conversations = [row["prompt"] + row[name] for row in rows]
-        reasons = refusals(tokenizer, conversations, [len(row["prompt"]) for row in rows])
-        refused |= {row[f"{name}_chain_id"]: why for row, why in zip(rows, reasons, strict=True) if why}
-    kept = [row for row in rows if not any(row[f"{name}_chain_id"] in refused for name in SIDES)]
-    return kept, [f"chain {chain_id} dropped: {why}" for chain_id, why in sorted(refused.items())]
-
-
-def fitting(rows: list[dict], counts: list[dict[str, int]], limit: int) -> tuple[list[int], list[str]]:
-    """Indices of the pairs within `limit` tokens, the longer side counted; and a line on each one beyond it."""
-    kept, lines = [], []
-    for index, (row, count) in enumerate(zip(rows, counts, strict=True)):
-        tokens = count["prompt"] + max(count[name] for name in SIDES)
-        if tokens <= limit:
-            kept.append(index)
-        else:
-            hint = "raise pair.max_length (and train.max_length) or lower agent.max_steps"
-            lines.append(f"pair {row['pair_id']} dropped: {tokens:,} tokens, limit {limit:,}; {hint}")
-    return kept, lines
+    Those with the fewest failed calls come first, then the shortest.
+    """
+    judged = {verdict["chain_id"]: verdict for verdict in verdicts}
+    problems: dict[str, dict[tuple, dict]] = {}
+    for row in chains:
+        if judged[row["chain_id"]]["verdict"] == "correct":
+            content = tuple(step["text"] for step in row["steps"])
+            problems.setdefault(row["problem_id"], {}).setdefault(content, row)
+    kept = set()
+    for rows in problems.values():
+        ranked = sorted(rows.values(), key=lambda row: (sum(bool(s["error"]) for s in row["steps"]), len(row["steps"])))
+        kept.update(row["chain_id"] for row in ranked[:per_problem])
+    made = []
+    for row in chains:
+        if row["chain_id"] in kept:
+            one = side(row, judged[row["chain_id"]])
+            named = {name: row[name] for name in ("chain_id", "problem_id", "task")}
+            made.append({**named, "prompt": one.prompt, "completion": one.turns})
+    return made
 
 
 def metrics(rows: list[dict], counts: list[dict[str, int]], dropped: dict[str, int]) -> dict:
@@ -254,13 +229,14 @@ def metrics(rows: list[dict], counts: list[dict[str, int]], dropped: dict[str, i
     }
 
 
-def closing(rows: list[dict], dropped: dict[str, int]) -> str:
+def closing(rows: list[dict], shown: list[dict], dropped: dict[str, int]) -> str:
     """The line that the stage ends with."""
     made = Counter(f"{row['task']} {row['kind']}" for row in rows)
     problems = len({row["problem_id"] for row in rows})
     left = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items())
     by_task = ", ".join(f"{name} {count:,}" for name, count in sorted(made.items()))
-    return f"pair: {len(rows):,} pairs of {problems:,} problems: {by_task}; dropped: {left}"
+    made_of = f"{len(rows):,} pairs of {problems:,} problems: {by_task}"
+    return f"pair: {made_of}; {len(shown):,} demonstrations; dropped: {left}"
 
 
 def main() -> None:
@@ -268,36 +244,39 @@ def main() -> None:
     from stages.records.files import hold, write_metrics
     from stages.students.load import load_tokenizer
 
-    settings = params.load()
+    settings = params.load().pair
     hold(PAIRS)
     if not Path(TOKENIZER, "tokenizer.json").is_file():  # else it would be asked of the hub
         raise PairError(f"{TOKENIZER}: no tokenizer there; make it with `dvc repro train@base`")
     chains, verdicts = schema.read(CHAINS, "chains"), schema.read(VERDICTS, "verdicts")
-    made, duplicates = pairs(chains, verdicts, settings.pair)
     tokenizer = load_tokenizer(TOKENIZER)
-    clean, refused = rendered(tokenizer, made)
-    counts = lengths(tokenizer, clean)
-    kept, lines = fitting(clean, counts, settings.pair.max_length)
-    for line in (*refused, *lines):
+
+    made, duplicates = pairs(chains, verdicts, settings)
+    kept = usable(tokenizer, made, SIDES, settings.max_length)
+    shown = demonstrations(chains, verdicts, settings.demonstrations)
+    alone = usable(tokenizer, shown, COMPLETION, settings.max_length)
+    for line in dict.fromkeys((*kept.lines, *alone.lines)):
         print(line, file=sys.stderr)
-    rows, counts = [clean[index] for index in kept], [counts[index] for index in kept]
-    dropped = {"too_long": len(lines), "duplicate": duplicates}
-    if len(clean) < len(made):
-        dropped["not_rendered"] = len(made) - len(clean)
-    if not rows:
+    dropped = {"too_long": kept.too_long, "duplicate": duplicates}
+    if kept.not_rendered:
+        dropped["not_rendered"] = kept.not_rendered
+    if not kept.rows:
         words = Counter(verdict["verdict"] for verdict in verdicts)
         raise PairError(
             f"no pair: {words['correct']} correct and {words['incorrect']} incorrect chains, dropped "
             f"{', '.join(f'{count} {reason}' for reason, count in dropped.items())}; a pair takes a correct and an "
             "incorrect chain of one problem: raise generate.samples or generate.teacher.temperature"
         )
-    made_of = metrics(rows, counts, dropped)
-    if settings.pair.lucky:
+
+    figures = metrics(kept.rows, kept.counts, dropped)
+    figures["demonstrations"] = len(alone.rows)
+    if settings.lucky:
         correct = {verdict["chain_id"] for verdict in verdicts if verdict["verdict"] == "correct"}
-        made_of["lucky"] = sum(row["chosen_chain_id"] not in correct for row in rows)
-    schema.write(PAIRS, rows, "pairs")
-    write_metrics(METRICS, made_of)
-    print(closing(rows, dropped))
+        figures["lucky"] = sum(row["chosen_chain_id"] not in correct for row in kept.rows)
+    schema.write(PAIRS, kept.rows, "pairs")
+    schema.write(DEMONSTRATIONS, alone.rows, "demonstrations")
+    write_metrics(METRICS, figures)
+    print(closing(kept.rows, alone.rows, dropped))
 
 
 if __name__ == "__main__":

@@ -90,11 +90,23 @@ class ErrorRates:
 
 
 @_section
+class CorpusParams:
+    """What the from-scratch student reads first: how many built-in problems of each task, and further sources."""
+
+    math: Count
+    logic: Count
+    problems: Entries
+    seed: int
+    rates: ErrorRates
+
+
+@_section
 class GenerateParams:
     samples: Count
     teacher: TeacherParams
     simulated: ErrorRates
     chains: Entries
+    corpus: CorpusParams
 
     @model_validator(mode="after")
     def _something_is_made(self):
@@ -113,6 +125,7 @@ class VerifyParams:
 class PairParams:
     kinds: Annotated[tuple[Literal["chain", "step"], ...], Field(min_length=1), AfterValidator(_different)]
     per_problem: Positive
+    demonstrations: Positive
     seed: int
     lucky: bool
     max_length: Positive
@@ -144,11 +157,6 @@ class LoraParams:
 
 @_section
 class BaseParams:
-    math: Count
-    logic: Count
-    problems: Entries
-    seed: int
-    rates: ErrorRates
     steps: int
     batch_tokens: int
     learning_rate: float
@@ -157,7 +165,6 @@ class BaseParams:
 
 @_section
 class SftParams:
-    per_problem: int
     steps: int
     batch: Positive
     learning_rate: NotNegative
@@ -191,8 +198,6 @@ class TrainParams:
     def _a_tiny_student_can_learn(self):
         if self.student != "tiny":
             return self
-        if not (self.base.math or self.base.logic or self.base.problems):
-            raise ValueError("is empty: base.math, logic and problems all are; a tiny student reads one of them")
         if self.tiny.architecture == "recurrent" and self.lora.rank:
             raise ValueError(
                 f"has lora.rank {self.lora.rank}, and LoRA leaves the GRUs of a recurrent student as they are "
@@ -259,6 +264,13 @@ class Params:
     train: TrainParams
     eval: EvalParams
     runtime: RuntimeParams
+
+    @model_validator(mode="after")
+    def _a_tiny_student_reads_something(self):
+        corpus = self.generate.corpus
+        if self.train.student == "tiny" and not (corpus.math or corpus.logic or corpus.problems):
+            raise ValueError("generate.corpus: all of it is empty; a tiny student reads math, logic or problems")
+        return self
 
 
 def load(path: str | Path = "params.yaml") -> Params:

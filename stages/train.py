@@ -1,17 +1,17 @@
 """train: one student a run. `python -m stages.train base|sft|dpo`.
 
-base reads params and, for a real student, the student itself: models/base, what sft and dpo start from.
-sft reads data/chains.jsonl, data/verdicts.jsonl and models/base: imitation of verified correct chains, models/sft.
-dpo reads data/pairs.jsonl and models/base or models/sft: preference training, models/dpo.
+base is what sft and dpo start from: a real student as it is, or one from scratch after reading data/corpus.jsonl.
+sft starts from models/base and imitates data/demonstrations.jsonl, correct chains of the teacher.
+dpo starts from models/base or models/sft and learns from data/pairs.jsonl to prefer correct chains.
 Beside each model: metrics/train/<name>.json and the curve metrics/train/<name>.tsv.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from stages.params import Params, load
@@ -29,16 +29,26 @@ class Trained:
     curve: list[dict] = field(default_factory=list)
 
 
-def base(params: Params) -> Trained:
+@dataclass(frozen=True)
+class Example:
+    """A conversation to imitate. `name`: for messages. `prompt`: how many messages come before the first turn."""
+
+    name: str
+    messages: list[dict]
+    prompt: int
+
+
+def base(params: Params, corpus: list[dict]) -> Trained:
     """What every student starts from: a real one untouched; the from-scratch one after reading the corpus.
 
-    Raises:
-        InputError: the student cannot be loaded.
-    """
-    from stages.students.load import load_student
+    `corpus`: rows of data/corpus.jsonl.
 
+    Raises:
+        InputError: the student cannot be loaded, or there is no conversation to read.
+    """
     train = params.train
     if train.student != "tiny":
+        from stages.students.load import load_student
         from stages.training.trial import try_student
 
         try_student(params)
@@ -46,58 +56,63 @@ def base(params: Params) -> Trained:
         return Trained(model, tokenizer, {"parameters": _size(model), "steps": 0, "tokens": 0})
 
     from stages.students.load import pick_device
-    from stages.students.scratch.models import build_tiny, dropping
+    from stages.students.scratch.models import build_tiny
     from stages.students.scratch.tokenizer import train_tokenizer
-    from stages.teacher.simulated.error_model import corpus
     from stages.training import batches
-    from stages.training.trainer import Schedule, fit_sft
+    from stages.training.trainer import Schedule
 
+    if not corpus:
+        raise InputError("data/corpus.jsonl: no conversation, so the student learns nothing; see generate.corpus")
     _prepare(params)
-    conversations = corpus(train.base)
-    tokenizer = train_tokenizer(conversations, train.tiny.vocabulary, train.tiny.ordinals)
+    tokenizer = train_tokenizer([row["messages"] for row in corpus], train.tiny.vocabulary, train.tiny.ordinals)
     model = build_tiny(tokenizer, train.tiny, train.seed).to(pick_device(params.runtime.device))
-    names = [f"corpus conversation {index}" for index in range(len(conversations))]
-    examples, share = _encoded(params, model, tokenizer, names, conversations, [0] * len(names))
-    plan = batches.by_tokens(_lengths(examples), train.base.steps, train.base.batch_tokens, train.seed)
-    schedule = Schedule(train.base.learning_rate, train.base.warmup, 0.4, 0.03, weight_decay=0.01, beta2=0.98)
-    with dropping(model, train.tiny.dropout):
-        model, curve = fit_sft(model, tokenizer, examples, plan, schedule, _run(params))
-    return _trained(model, tokenizer, model.dtype, plan, _lengths(examples), share, curve)
+    examples = [Example(f"{row['problem_id']} of data/corpus.jsonl", row["messages"], 0) for row in corpus]
+    settings = train.base
+    schedule = Schedule(settings.learning_rate, settings.warmup, 0.4, 0.03, weight_decay=0.01, beta2=0.98)
+    plan = partial(batches.by_tokens, steps=settings.steps, tokens=settings.batch_tokens, seed=train.seed)
+    return _imitate(params, (model, tokenizer, model.dtype), examples, plan, schedule)
 
 
-def sft(params: Params, start: str, chains: list[dict], verdicts: list[dict]) -> Trained:
-    """Imitation of verified correct chains, at most `train.sft.per_problem` a problem.
+def sft(params: Params, start: str, demonstrations: list[dict]) -> Trained:
+    """Imitation of demonstrations (rows of data/demonstrations.jsonl), from the student in the folder `start`.
 
     Raises:
-        InputError: no chain is correct, or one is too long.
+        InputError: there is no demonstration, or one is too long.
     """
-    from stages.students.masks import refusals
-    from stages.students.scratch.models import dropping
     from stages.training import batches
-    from stages.training.trainer import Schedule, fit_sft
+    from stages.training.trainer import Schedule
 
     settings = params.train.sft
-    model, tokenizer, dtype = _start(params, start)
-    rows = chosen_chains(chains, verdicts, settings.per_problem)
-    if not rows:
-        raise InputError("data/verdicts.jsonl: no chain is correct, so sft learns nothing; look at metrics/verify.json")
-    reasons = refusals(tokenizer, [row["messages"] for row in rows], [prompt_count(row) for row in rows])
-    for row, why in zip(rows, reasons, strict=True):
-        if why:
-            print(f"chain {row['chain_id']} dropped: {why}", file=sys.stderr)
-    rows = [row for row, why in zip(rows, reasons, strict=True) if not why]
-    if not rows:
-        raise InputError(f"data/chains.jsonl: the student cannot be trained on any correct chain: {reasons[0]}")
-    conversations = [row["messages"] for row in rows]
-    counts = [prompt_count(row) for row in rows]
-    names = [f"chain {row['chain_id']}" for row in rows]
-    examples, share = _encoded(params, model, tokenizer, names, conversations, counts)
-    plan = batches.by_count(_lengths(examples), settings.steps, settings.batch, params.train.seed)
+    student = _start(params, start)
+    if not demonstrations:
+        raise InputError(
+            "data/demonstrations.jsonl: no chain is correct, so sft learns nothing; see metrics/verify.json"[:0] + ""
+        )
+    examples = [
+        Example(f"chain {row['chain_id']}", row["prompt"] + row["completion"], len(row["prompt"]))
+        for row in demonstrations
+    ]
     schedule = Schedule(settings.learning_rate, settings.warmup, 1.0, 0.1, weight_decay=0.0)
+    plan = partial(batches.by_count, steps=settings.steps, count=settings.batch, seed=params.train.seed)
+    return _imitate(params, student, examples, plan, schedule, params.train.lora)
+
+
+def _imitate(params: Params, student: tuple, examples: list[Example], planned, schedule, lora=None) -> Trained:
+    """Train a student (model, tokenizer, the dtype it is saved in) on the turns of the examples.
+
+    `planned`: gives the batches of each step, indices of the examples, from the examples' lengths in tokens.
+    """
+    from stages.students.scratch.models import dropping
+    from stages.training.imitation import fit_sft
+
+    model, tokenizer, dtype = student
+    names, conversations = [one.name for one in examples], [one.messages for one in examples]
+    encoded, share = _encoded(params, model, tokenizer, names, conversations, [one.prompt for one in examples])
+    plan = planned(_lengths(encoded))
     dropout = params.train.tiny.dropout if params.train.student == "tiny" else 0.0
     with dropping(model, dropout) if dropout else nullcontext():
-        model, curve = fit_sft(model, tokenizer, examples, plan, schedule, _run(params), params.train.lora)
-    return _trained(model, tokenizer, dtype, plan, _lengths(examples), share, curve)
+        model, curve = fit_sft(model, tokenizer, encoded, plan, schedule, _run(params), lora)
+    return _trained(model, tokenizer, dtype, plan, _lengths(encoded), share, curve)
 
 
 def dpo(params: Params, start: str, pairs: list[dict]) -> Trained:
@@ -137,30 +152,6 @@ def dpo(params: Params, start: str, pairs: list[dict]) -> Trained:
         params.train.lora,
     )
     return _trained(model, tokenizer, dtype, plan, both, min(share.values()), curve)
-
-
-def chosen_chains(chains: list[dict], verdicts: list[dict], per_problem: int) -> list[dict]:
-    """Correct chains in the order of the file, at most `per_problem` different ones a problem.
-
-    Those with the fewest failed calls come first, then the shortest.
-    """
-    correct = {verdict["chain_id"] for verdict in verdicts if verdict["verdict"] == "correct"}
-    problems: dict[str, dict[tuple, dict]] = {}
-    for row in chains:
-        if row["chain_id"] in correct:
-            content = tuple(step["text"] for step in row["steps"])
-            problems.setdefault(row["problem_id"], {}).setdefault(content, row)
-    kept = set()
-    for rows in problems.values():
-        ranked = sorted(rows.values(), key=lambda row: (sum(bool(s["error"]) for s in row["steps"]), len(row["steps"])))
-        kept.update(row["chain_id"] for row in ranked[:per_problem])
-    return [row for row in chains if row["chain_id"] in kept]
-
-
-def prompt_count(row: dict) -> int:
-    """How many messages of a chain's row stand before the model's first turn."""
-    replies = 2 * len(row["steps"]) - (row["messages"][-1]["role"] == "assistant")
-    return len(row["messages"]) - replies
 
 
 def _prepare(params: Params) -> None:
@@ -285,10 +276,9 @@ def main() -> None:
         hold(f"models/{name}")
     quiet(params.runtime.progress)
     if name == "base":
-        trained = base(params)
+        trained = base(params, schema.read("data/corpus.jsonl", "corpus") if params.train.student == "tiny" else [])
     elif name == "sft":
-        chains, verdicts = schema.read("data/chains.jsonl", "chains"), schema.read("data/verdicts.jsonl", "verdicts")
-        trained = sft(params, "models/base", chains, verdicts)
+        trained = sft(params, "models/base", schema.read("data/demonstrations.jsonl", "demonstrations"))
     else:
         trained = dpo(params, f"models/{params.train.dpo.start}", schema.read("data/pairs.jsonl", "pairs"))
     if not first:

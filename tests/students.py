@@ -112,3 +112,11 @@ def student_folder(folder: Path, shape: str, dtype: str = "float32") -> Path:
     random_model(shape, tokenizer).to(getattr(torch, dtype)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def corpus_of(params) -> list[dict]:
+    """The rows of data/corpus.jsonl that generate would write for these params, nothing left out."""
+    from stages.teacher.simulated.corpus import attempts, rows
+
+    settings = params.generate.corpus
+    return rows(attempts(settings), settings.rates)

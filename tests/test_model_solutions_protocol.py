@@ -61,7 +61,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 @pytest.mark.shared_data
 def test_the_pairs_are_made_from_the_published_files_and_train_a_student(folder, capsys):
     params = load()
-    based = train.base(params)
+    based = train.base(params, [])
     save_student(based.model, based.tokenizer, "models/base")
     generate.main()
     verify.main()

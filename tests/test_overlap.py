@@ -4,15 +4,16 @@ import json
 from dataclasses import replace
 
 import pytest
-from conftest import ROOT, shared
+from conftest import ROOT
 
 from stages import generate
-from stages.params import ParamsError, ProblemsParams
+from stages.params import ProblemsParams
 from stages.params import load as load_params
 from stages.problems import builtin
-from stages.problems.overlap import NGRAMS, OTHER_NUMBERS, base_overlap, contaminated, overlap, same_text
+from stages.problems.overlap import NGRAMS, OTHER_NUMBERS, contaminated, overlap, same_text
+from stages.problems.overlap import tested as exams
 from stages.problems.sources import load
-from stages.records.errors import InputError
+from stages.records import schema
 
 SETTINGS = load_params(ROOT / "tests/small.yaml")
 TESTED = "Joan found 70 shells. She gave Sam 27 of them. How many shells has Joan now?"
@@ -63,46 +64,13 @@ def test_reasons_are_counted_apart_and_dropped_as_the_params_say(settings):
     train = [(one.id, one.source, one.question) for one in problems]
     tested = load("heldout", settings.problems)
     assert contaminated(train, tested, settings.pair) == {"train/000001": OTHER_NUMBERS, "train/000002": NGRAMS}
-    close = overlap(problems, [], settings)
+    close = overlap(problems, tested, settings.pair)
     assert close.out == {"train/000001", "train/000002"}
     assert close.said() == "1 by shared words (train/000002), 1 by all but numbers and names (train/000001)"
     assert close.metrics() == {"contamination": 2, "too_close": {NGRAMS: 1, OTHER_NUMBERS: 1}}
-    reported = overlap(problems, [], replace(settings, pair=replace(settings.pair, other_numbers="report")))
+    reported = overlap(problems, tested, replace(settings.pair, other_numbers="report"))
     assert reported.out == {"train/000002"}
     assert reported.metrics() == {"contamination": 1, "too_close": {NGRAMS: 1, OTHER_NUMBERS: 1}}
-
-
-def reading(settings, *entries, other_numbers="drop"):
-    base = replace(settings.train.base, problems=entries)
-    pair = replace(settings.pair, other_numbers=other_numbers)
-    return replace(settings, train=replace(settings.train, base=base), pair=pair)
-
-
-def test_the_corpus_of_the_base_student_holds_no_tested_problem_unless_it_is_said(settings):
-    entry = settings.problems.train[0]
-    assert base_overlap(settings) == {}
-    with pytest.raises(InputError) as refused:
-        base_overlap(reading(settings, entry))
-    assert str(refused.value) == (
-        "train.base.problems: 2 of 4 problems are too close to tested ones (1 share words, 1 are one with other "
-        "numbers): train/000001, train/000002; take other ones, or only count them with pair.other_numbers: report"
-    )
-    counted = base_overlap(reading(settings, entry, other_numbers="report"))
-    assert counted == {"problems": 4, NGRAMS: 1, OTHER_NUMBERS: 1}
-    built_in = {"source": "builtin/math", "n": 20, "seed": 1}
-    assert base_overlap(reading(settings, built_in)) == {"problems": 20, NGRAMS: 0, OTHER_NUMBERS: 0}
-
-
-@pytest.mark.parametrize(("name", "value"), [("fold", 1), ("folds", 4), ("seed", 2), ("by", "row")])
-def test_another_fold_than_the_tested_one_is_refused(settings, name, value):
-    """It holds every problem of the tested fold, and a run of `fold` over 0 to 4 is easily half done."""
-    entry = {"source": "asdiv", "part": "a", "path": "asdiv.jsonl", "folds": 5, "fold": 0, "seed": 1, "by": "words"}
-    held = replace(settings.problems, heldout=({**entry, "use": "test"},))
-    changed = reading(replace(settings, problems=held), {**entry, "use": "train", name: value}, other_numbers="report")
-    key, tested = rf"train\.base\.problems\[0\]\.{name}", rf"problems\.heldout\[0\]\.{name}"
-    message = rf"{key} is {value!r}, but {tested} is {entry[name]!r}, so"
-    with pytest.raises(ParamsError, match=message):
-        base_overlap(changed)
 
 
 def test_built_in_problems_share_templates_and_are_left_alone():
@@ -130,7 +98,7 @@ def test_another_spelling_of_spaces_letters_or_case_is_the_tested_question(setti
     problems = replace(problems, **{use: settings.problems.heldout})
     train = load("train", replace(problems, train=(rows(tmp_path / "own.jsonl", spelling(TESTED)),)))
     strict = replace(settings.pair, max_overlap=1.0, other_numbers="report")
-    close = overlap(train, [], replace(settings, problems=problems, pair=strict))
+    close = overlap(train, exams(problems), strict)
     assert close.reasons == {"own/000001": NGRAMS} and close.out == {"own/000001"}
 
 
@@ -155,33 +123,19 @@ def test_no_teacher_is_asked_about_a_tested_problem_and_generate_counts_it(tmp_p
     said = "1 of 2 problems are too close to tested ones and left out: 1 by all but numbers and names (train/000001)"
     assert f"generate: {said}; metrics/generate.json counts them" in capsys.readouterr().err
     counts = json.loads((tmp_path / "metrics/generate.json").read_text())
-    assert "base" not in counts
+    assert counts["corpus"] == {"conversations": 300, "contamination": 0, "too_close": {NGRAMS: 0, OTHER_NUMBERS: 0}}
     assert (counts["contamination"], counts["too_close"]) == (1, {NGRAMS: 0, OTHER_NUMBERS: 1})
     asked = [
         json.loads(line)["problem_id"] for line in (tmp_path / "data/chains.jsonl").read_text().split("\n") if line
     ]
     assert set(asked) == {"train/000002"}
 
+    # The corpus is held to the same rule.
     read = text.replace("problems: []\n", "problems: [{source: jsonl, path: train.jsonl}]\n")
-    (tmp_path / "params.yaml").write_text(read)
-    with pytest.raises(InputError, match=r"train\.base\.problems: 1 of 2 problems are too close"):
+    for rule, left in (("drop", 1), ("report", 2)):
+        (tmp_path / "params.yaml").write_text(read.replace("other_numbers: drop", f"other_numbers: {rule}"))
         generate.main()
-    (tmp_path / "params.yaml").write_text(read.replace("other_numbers: drop", "other_numbers: report"))
-    generate.main()
-    assert "generate: 1 of 2 problems of train.base.problems are too close to tested ones" in capsys.readouterr().err
-    counted = json.loads((tmp_path / "metrics/generate.json").read_text())["base"]
-    assert counted == {"problems": 2, NGRAMS: 0, OTHER_NUMBERS: 1}
-
-
-@pytest.mark.shared_data
-def test_a_fold_of_mawps_is_tested_on_its_own_texts_and_one_of_asdiv_is_not():
-    """What published cross-validations of MAWPS count as new problems: 1 train problem in 6 is a tested text."""
-    shares = {}
-    for source, name, keys in (("mawps", "mawps/mawps.jsonl", {}), ("asdiv", "asdiv/validation.jsonl", {"part": "a"})):
-        entry = {"source": source, "path": str(shared(name)), "folds": 5, "fold": 0, "seed": 1, **keys}
-        uses = ({**entry, "use": "train"},), ({**entry, "use": "test"},)
-        problems = ProblemsParams(train=uses[0], dev=(), heldout=uses[1], ood=())
-        train = [(one.id, one.source, one.question) for one in load("train", problems)]
-        found = contaminated(train, load("heldout", problems), SETTINGS.pair)
-        shares[source] = len(found) / len(train)
-    assert 0.12 < shares["mawps"] < 0.25 and shares["asdiv"] < 0.01
+        counted = json.loads((tmp_path / "metrics/generate.json").read_text())["corpus"]
+        assert counted["too_close"] == {NGRAMS: 0, OTHER_NUMBERS: 1} and counted["contamination"] == 2 - left
+        corpus = schema.read(tmp_path / "data/corpus.jsonl", "corpus")
+        assert len([row for row in corpus if row["problem_id"].startswith("train/")]) == left

@@ -18,6 +18,7 @@ from stages.problems.overlap import too_close
 from stages.records import schema
 from stages.records.errors import InputError
 from stages.records.problem import Problem
+from stages.students.fitting import lengths
 from stages.verdicts.verdict import verdict
 
 PENS = Problem("p/1", "math", "arithmetic", "p", "A box holds 12 pens. How many pens are 7 boxes and 3 pens?", "87")
@@ -276,19 +277,21 @@ def test_a_chain_that_the_template_refuses_is_dropped_by_name_and_counted(folder
 
 def test_the_stage_ends_with_one_line_of_what_came_out(folder, capsys):
     pair.main()
-    assert capsys.readouterr().out == ("pair: 1 pairs of 1 problems: math chain 1; dropped: 1 too_long, 0 duplicate\n")
+    made = "pair: 1 pairs of 1 problems: math chain 1; 2 demonstrations; dropped: 1 too_long, 0 duplicate\n"
+    assert capsys.readouterr().out == made
 
 
 def test_lengths_are_those_of_what_the_student_reads(folder, tokenizer):
     pair.main()
     rows = schema.read(folder / "data/pairs.jsonl", "pairs")
-    for row, count in zip(rows, pair.lengths(tokenizer, rows), strict=True):
+    for row, count in zip(rows, lengths(tokenizer, rows, pair.SIDES), strict=True):
         prompt = "<|user|>" + row["prompt"][1]["content"] + "<|end|><|assistant|>"
         assert count["prompt"] == len(tokenizer(prompt)["input_ids"])
         whole = tokenizer.apply_chat_template(row["prompt"] + row["chosen"], tokenize=True)["input_ids"]
         assert count["prompt"] + count["chosen"] == len(whole)
     means = counted(folder)["mean_tokens"]
-    assert means["rejected"] == pytest.approx(sum(c["rejected"] for c in pair.lengths(tokenizer, rows)) / len(rows))
+    tokens = sum(count["rejected"] for count in lengths(tokenizer, rows, pair.SIDES))
+    assert means["rejected"] == pytest.approx(tokens / len(rows))
 
 
 def test_lucky_pairs_are_counted_where_they_are_asked_for(folder):

@@ -95,18 +95,18 @@ def test_the_committed_file_is_valid():
         (
             "    problems: []\n",
             "    problems: mawps\n",
-            r"train\.base\.problems is 'mawps' \(str\): Input should be a valid array",
+            r"generate\.corpus\.problems is 'mawps' \(str\): Input should be a valid array",
         ),
         (
             "    problems: []\n",
             "    problems: [mawps]\n",
-            r"train\.base\.problems\[0\] is 'mawps' \(str\): Input should be an object",
+            r"generate\.corpus\.problems\[0\] is 'mawps' \(str\): Input should be an object",
         ),
-        ("    math: 150\n", "    math: -1\n", r"train\.base\.math is -1 \(int\): .*greater than or equal to 0"),
+        ("    math: 150\n", "    math: -1\n", r"generate\.corpus\.math is -1 \(int\): .*greater than or equal to 0"),
         (
             "    math: 150\n    logic: 150\n",
             "    math: 0\n    logic: 0\n",
-            r"train is empty: base\.math, logic and problems all are; a tiny student reads one of them",
+            r"generate\.corpus: all of it is empty; a tiny student reads math, logic or problems",
         ),
         (
             "architecture: llama",

@@ -24,7 +24,7 @@ from stages.records import schema
 from stages.records.chain import number_text
 from stages.records.errors import InputError
 from stages.records.numbers import ONES, TENS
-from stages.teacher.simulated import error_model
+from stages.teacher.simulated import corpus
 from stages.verdicts.answers import equal
 
 MATH = {"question": "What is 3 + 4?", "answer": "7", "task": "math"}
@@ -170,7 +170,7 @@ def test_the_corpus_of_the_base_student_refuses_them_too(folder):
     Path("own.jsonl").write_text(json.dumps({**MATH, "answer": "10:30"}) + "\n")
     folder.edit("    problems: []", "    problems: [{source: jsonl, path: own.jsonl}]")
     with pytest.raises(InputError, match=r"^own\.jsonl: 1 of 1 answers .*rows out$"):
-        error_model.corpus(load().train.base)
+        corpus.attempts(load().generate.corpus)
 
 
 def test_golds_of_chains_made_elsewhere_are_read_or_refused_likewise(folder):

@@ -9,7 +9,8 @@ import pytest
 import torch
 from students import byte_tokenizer, random_model
 
-from stages.training.trainer import Run, Schedule, fit_sft, planned
+from stages.training.imitation import fit_sft
+from stages.training.trainer import Run, Schedule, planned
 
 EXAMPLES = [([5 + n, 6, 7, 8, 9], [False, True, True, True, True]) for n in range(8)]
 

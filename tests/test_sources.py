@@ -9,7 +9,7 @@ from published_rows import ROWS, from_file, use_of
 from stages.params import ParamsError
 from stages.params import load as load_params
 from stages.problems.jsonl import JsonlError
-from stages.problems.sources import load_base
+from stages.problems.sources import load_corpus
 from stages.records.problem import words
 
 
@@ -76,13 +76,13 @@ def test_folds_part_the_problems_and_a_repeated_question_is_in_one_fold(tmp_path
 def test_folds_by_row_part_a_repeated_question_and_the_student_from_scratch_reads_it(tmp_path, by):
     """As in published cross-validations, where some tested questions stand word for word among the trained ones."""
     repeated = [{**row, "sQuestion": row["sQuestion"].replace(",", " ,")} for row in numbered(40)]
-    base = load_params(ROOT / "tests/small.yaml").train.base
+    corpus = load_params(ROOT / "tests/small.yaml").generate.corpus
     in_both, places = 0, []
     for fold in range(5):
         keys = {"folds": 5, "fold": fold, "seed": 3, "by": by}
         tested = from_file(tmp_path, "mawps", *numbered(40), *repeated, use="test", **keys)
         entry = {"source": "mawps", "path": str(tmp_path / "rows.jsonl"), "use": "train", **keys}
-        trained, read = use_of(entry), load_base(replace(base, problems=(entry,)))
+        trained, read = use_of(entry), load_corpus(replace(corpus, problems=(entry,)))
         assert [problem.id for problem in read] == [problem.id for problem in trained]
         assert not {problem.id for problem in tested} & {problem.id for problem in trained}
         known = {words(problem) for problem in read}

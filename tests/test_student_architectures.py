@@ -114,7 +114,8 @@ def test_a_student_that_would_write_other_tokens_is_refused_by_name(tokenizer, n
 def test_a_composite_student_is_trained_and_loaded_again(tokenizer, tmp_path):
     """Gemma 3 keeps `use_cache` in the part of its configuration that is about text."""
     from stages.students.load import load_student
-    from stages.training.trainer import Run, Schedule, fit_sft
+    from stages.training.imitation import fit_sft
+    from stages.training.trainer import Run, Schedule
 
     text = SAME["Gemma3TextConfig"] | {"hidden_size": 32, "num_hidden_layers": 2, "vocab_size": len(tokenizer)}
     vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}

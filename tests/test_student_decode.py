@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from conftest import ROOT
-from students import byte_tokenizer, random_model
+from students import byte_tokenizer, corpus_of, random_model
 
 from stages.agent.decode import solve_all
 from stages.agent.loop import Attempt, Reply
@@ -28,7 +28,7 @@ def students():
     made = {}
     for shape, ordinals in (("recurrent", False), ("counted", True)):
         tiny = replace(SMALL.train.tiny, architecture="recurrent", ordinals=ordinals)
-        trained = base(replace(SMALL, train=replace(SMALL.train, tiny=tiny, base=BASE)))
+        trained = base(replace(SMALL, train=replace(SMALL.train, tiny=tiny, base=BASE)), corpus_of(SMALL))
         made[shape] = (trained.model, trained.tokenizer)
     for shape in ("qwen", "llama"):
         tokenizer = byte_tokenizer(shape)

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 import torch
 from conftest import ROOT
-from students import student_folder
+from students import corpus_of, student_folder
 
 from stages import train
 from stages.agent.loop import Attempt, Reply
@@ -31,9 +31,14 @@ WRONG = ('Reasoning(thought="Hm.")', "Add(a=1", 'Finish(answer="0")')
 def params_for(student="tiny", **changes):
     """tests/small.yaml, all in a few steps."""
     params = load(ROOT / "tests" / "small.yaml")
-    changes.setdefault("base", replace(params.train.base, steps=6, math=30, logic=30))
+    changes.setdefault("base", replace(params.train.base, steps=6))
     changes.setdefault("max_length", 4096)
-    return replace(params, train=replace(params.train, student=student, **changes))
+    made = replace(params.generate, corpus=replace(params.generate.corpus, math=30, logic=30))
+    return replace(params, generate=made, train=replace(params.train, student=student, **changes))
+
+
+def based(params):
+    return train.base(params, corpus_of(params))
 
 
 def built_as(architecture):
@@ -42,8 +47,8 @@ def built_as(architecture):
 
 @pytest.fixture(scope="module")
 def material():
-    """(chains, verdicts, pairs): of each problem its reference solution and a chain with a failed call."""
-    chains, verdicts, pairs = [], [], []
+    """(demonstrations, pairs): of each problem its reference solution, alone and beside a chain with a failed call."""
+    shown, pairs = [], []
     system = {"role": "system", "content": "Write one call."}  # short, for speed
     for problem in [p for task in ("math", "logic") for p in builtin.problems(f"builtin/{task}", "train", 5, 9)]:
         made = {}
@@ -51,12 +56,13 @@ def material():
             attempt = Attempt(problem, 14, 3, 0)
             for text in texts:
                 attempt.advance(Reply(text))
-            chain = made[verdict] = replace(attempt.chain(), prompt=(system, *attempt.prompt[1:]))
-            chains.append(chain.row())
-            verdicts.append({"chain_id": chain.chain_id, "verdict": verdict})
+            made[verdict] = replace(attempt.chain(), prompt=(system, *attempt.prompt[1:]))
+        right = made["correct"]
+        named = {"chain_id": right.chain_id, "problem_id": problem.id, "task": problem.task}
+        shown.append({**named, "prompt": list(right.prompt), "completion": turns(right.steps)})
         sides = {"chosen": turns(made["correct"].steps), "rejected": turns(made["incorrect"].steps)}
         pairs.append({"pair_id": problem.id, "prompt": list(made["correct"].prompt), **sides})
-    return chains, verdicts, pairs
+    return shown, pairs
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +71,7 @@ def places(tmp_path_factory):
     folder = tmp_path_factory.mktemp("places")
     made = {shape: student_folder(folder / shape, shape) for shape in ("qwen", "llama")}
     for name, architecture in (("tiny", "llama"), ("recurrent", "recurrent")):
-        trained = train.base(params_for(tiny=built_as(architecture)))
+        trained = based(params_for(tiny=built_as(architecture)))
         save_student(trained.model, trained.tokenizer, folder / name)
         made[name] = folder / name
     return made
@@ -112,55 +118,40 @@ ENDS = {"tiny": "<|end|>", "recurrent": "<|end|>", "qwen": "<|im_end|>", "llama"
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_sft_trains_on_the_calls_of_correct_chains_and_nothing_else(places, material, batches, shape):
-    params, (chains, verdicts, _) = params_for("none" if shape in ("qwen", "llama") else "tiny"), material
+    params, (shown, _) = params_for("none" if shape in ("qwen", "llama") else "tiny"), material
     params = replace(params, train=replace(params.train, tiny=replace(params.train.tiny, dropout=0.0)))
-    trained = train.sft(params, str(places[shape]), chains, verdicts)
+    trained = train.sft(params, str(places[shape]), shown)
     model, tokenizer = load_student(places[shape])
     first = batches[0]
     for ids, labels in zip(first["input_ids"], first["labels"], strict=True):
         assert torch.equal(labels[labels != -100], ids[labels != -100])
         texts = kept(tokenizer, ids, labels != -100)
-        written = [[step["text"] + ENDS[shape] for step in row["steps"]] for row in chains[::2]]
+        turns_of = [[m["content"] for m in row["completion"] if m["role"] == "assistant"] for row in shown]
+        written = [[text + ENDS[shape] for text in texts] for texts in turns_of]
         assert texts in written
     assert len(batches) == params.train.sft.steps
     assert trained.curve[0]["loss"] == pytest.approx(mean_loss(model, first, first["labels"] != -100), rel=1e-4)
     assert trained.metrics["trained_token_share"] == 1.0
 
 
-def test_a_chain_that_the_template_refuses_is_left_out_of_sft_by_name(places, material, tmp_path, capsys):
-    chains, verdicts, _ = material
-    correct = train.chosen_chains(chains, verdicts, 1)
-    marked = correct[0]["messages"][-1]["content"]
-    shutil.copytree(places["qwen"], tmp_path / "strict")
-    template = tmp_path / "strict/chat_template.jinja"
-    refuse = f"{{%- if messages[-1].content == {json.dumps(marked)} %}}{{{{ raise_exception('no') }}}}{{%- endif %}}"
-    template.write_text(refuse + template.read_text())
-    others = [row for row in correct if row["messages"][-1]["content"] != marked]
-    assert len(others) < len(correct)
-    trained = train.sft(params_for(), str(tmp_path / "strict"), chains, verdicts)
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("chain ")]
-    assert f"chain {correct[0]['chain_id']} dropped: " in lines[0] and "refuses a conversation: no" in lines[0]
-    assert trained.metrics["trained_token_share"] == 1.0
-
-
 @pytest.mark.parametrize("shape", ["tiny", "recurrent"])
 def test_dropout_acts_in_sft_of_a_from_scratch_student_too(places, material, shape):
-    chains, verdicts, _ = material
+    shown, _ = material
     losses = {}
     for share in (0.0, 0.5):
         params = params_for(tiny=replace(params_for().train.tiny, dropout=share))
-        trained = train.sft(params, str(places[shape]), chains, verdicts)
+        trained = train.sft(params, str(places[shape]), shown)
         losses[share] = trained.curve[0]["loss"]
         ids = torch.tensor([[5, 6, 7]])
         assert torch.equal(trained.model.train()(input_ids=ids).logits, trained.model(input_ids=ids).logits)
     assert losses[0.5] > losses[0.0]
     real = replace(params, train=replace(params.train, student="org/real"))
-    assert train.sft(real, str(places[shape]), chains, verdicts).curve[0]["loss"] == losses[0.0]
+    assert train.sft(real, str(places[shape]), shown).curve[0]["loss"] == losses[0.0]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_dpo_starts_at_zero_and_trains_on_own_tokens_of_both_sides(places, material, batches, shape):
-    params, (_, _, pairs) = params_for(), material
+    params, (_, pairs) = params_for(), material
     trained = train.dpo(params, str(places[shape]), pairs)
     model, tokenizer = load_student(places[shape])
     first = next(batch for batch in batches if "ref_chosen_logps" in batch)
@@ -183,7 +174,7 @@ def test_dpo_starts_at_zero_and_trains_on_own_tokens_of_both_sides(places, mater
 def test_the_cache_of_the_reference_does_not_outlive_a_change_of_masks(places, material):
     """trl keys it by dataset and model; with unmasked log-probabilities in it the rewards would start far from zero."""
     longer, shorter = [], []  # the same tokens: the first turn written by the model, and given
-    for pair in material[2]:
+    for pair in material[1]:
         turn, rest = pair["chosen"][:2], pair["chosen"][2:]
         longer.append({**pair, "rejected": turn + pair["rejected"]})
         shorter.append({**pair, "prompt": pair["prompt"] + turn, "chosen": rest})
@@ -196,7 +187,7 @@ def test_the_cache_of_the_reference_does_not_outlive_a_change_of_masks(places, m
 def test_the_curve_falls(places, material):
     params = params_for()
     params = replace(params, train=replace(params.train, sft=replace(params.train.sft, steps=30, learning_rate=0.01)))
-    curve = train.sft(params, str(places["tiny"]), *material[:2]).curve
+    curve = train.sft(params, str(places["tiny"]), material[0]).curve
     assert [point["step"] for point in curve] == list(range(1, 31))
     assert curve[-1]["loss"] < 0.8 * curve[0]["loss"]
 
@@ -208,11 +199,11 @@ def folder_bytes(folder):
 @pytest.mark.parametrize("architecture", ["llama", "recurrent"])
 @pytest.mark.parametrize("stage", ["base", "sft", "dpo"])
 def test_a_second_run_gives_the_same_bytes(places, material, tmp_path, stage, architecture):
-    chains, verdicts, pairs = material
+    shown, pairs = material
     place = str(places["tiny" if architecture == "llama" else architecture])
     run = {
-        "base": lambda: train.base(params_for(tiny=built_as(architecture))),
-        "sft": lambda: train.sft(params_for(), place, chains, verdicts),
+        "base": lambda: based(params_for(tiny=built_as(architecture))),
+        "sft": lambda: train.sft(params_for(), place, shown),
         "dpo": lambda: train.dpo(params_for(), place, pairs),
     }[stage]
     made = []
@@ -236,22 +227,22 @@ def test_a_second_run_gives_the_same_bytes(places, material, tmp_path, stage, ar
 
 def test_the_seed_makes_another_student(places, material):
     def weights(seed):
-        return train.sft(params_for(seed=seed), str(places["tiny"]), *material[:2]).model.state_dict()
+        return train.sft(params_for(seed=seed), str(places["tiny"]), material[0]).model.state_dict()
 
     assert not torch.equal(weights(1)["model.embed_tokens.weight"], weights(2)["model.embed_tokens.weight"])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_real_student_goes_through_all_stages_and_keeps_its_type(material, tmp_path, dtype):
-    chains, verdicts, pairs = material
+    shown, pairs = material
     place = student_folder(tmp_path / "mine", "llama", dtype)
     params = params_for(str(place))
-    base = train.base(params)
+    base = train.base(params, [])
     save_student(base.model, base.tokenizer, tmp_path / "base")
     assert (tmp_path / "base/model.safetensors").read_bytes() == (place / "model.safetensors").read_bytes()
     assert base.metrics["steps"] == 0 and base.curve == []
     for name, trained in (
-        ("sft", train.sft(params, str(tmp_path / "base"), chains, verdicts)),
+        ("sft", train.sft(params, str(tmp_path / "base"), shown)),
         ("dpo", train.dpo(params, str(tmp_path / "base"), pairs)),
     ):
         save_student(trained.model, trained.tokenizer, tmp_path / name)
@@ -261,10 +252,10 @@ def test_a_real_student_goes_through_all_stages_and_keeps_its_type(material, tmp
 
 
 def test_lora_changes_linear_layers_and_leaves_a_plain_folder(places, material, tmp_path):
-    chains, verdicts, pairs = material
+    shown, pairs = material
     params = params_for(lora=LoraParams(rank=4, alpha=8, dropout=0.1))
     before, _ = load_student(places["qwen"])
-    sft = train.sft(params, str(places["qwen"]), chains, verdicts)
+    sft = train.sft(params, str(places["qwen"]), shown)
     save_student(sft.model, sft.tokenizer, tmp_path / "sft")
     dpo = train.dpo(params, str(tmp_path / "sft"), pairs)
     assert dpo.curve[0]["rewards/margins"] == pytest.approx(0, abs=1e-4)
@@ -278,36 +269,11 @@ def test_lora_changes_linear_layers_and_leaves_a_plain_folder(places, material, 
     assert changed and all(".self_attn." in name or ".mlp." in name for name in changed)
 
 
-def test_chosen_chains_prefer_those_without_failed_calls():
-    def row(chain_id, problem, *texts):
-        steps = [{"text": text, "error": "Error" if "fail" in text else ""} for text in texts]
-        return {"chain_id": chain_id, "problem_id": problem, "steps": steps}
-
-    chains = [
-        row("a", "p", "fail", "x", "end"),
-        row("b", "p", "x", "y", "end"),
-        row("c", "p", "x", "end"),
-        row("d", "p", "x", "end"),  # the same as c
-        row("e", "p", "wrong"),
-        row("f", "q", "fail", "end"),
-    ]
-    verdicts = [{"chain_id": name, "verdict": "incorrect" if name == "e" else "correct"} for name in "abcdef"]
-    assert [c["chain_id"] for c in train.chosen_chains(chains, verdicts, 2)] == ["b", "c", "f"]
-    assert [c["chain_id"] for c in train.chosen_chains(chains, verdicts, 1)] == ["c", "f"]
-
-
-def test_the_prompt_of_a_chain_ends_where_the_model_begins(material):
-    for row in material[0]:
-        count = train.prompt_count(row)
-        assert [message["role"] for message in row["messages"][:count]] == ["system", "user"]
-        assert row["messages"][count]["content"] == row["steps"][0]["text"]
-
-
 def test_a_too_long_example_is_named_and_never_cut(places, material):
-    chains, verdicts, pairs = material
+    shown, pairs = material
     params = params_for(max_length=40)
     with pytest.raises(InputError, match=r"chain builtin/\S+: \d+ tokens, train.max_length is 40; raise"):
-        train.sft(params, str(places["tiny"]), chains, verdicts)
+        train.sft(params, str(places["tiny"]), shown)
     with pytest.raises(InputError, match=r"pair builtin/\S+, (chosen|rejected): \d+ tokens, train.max_length is 40"):
         train.dpo(params, str(places["tiny"]), pairs)
     with pytest.raises(InputError, match="the model's positions is 4,096"):
@@ -316,27 +282,30 @@ def test_a_too_long_example_is_named_and_never_cut(places, material):
 
 
 def test_nothing_to_learn_from_is_said(places, material, tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="no chain is correct"):
-        train.sft(params_for(), str(places["tiny"]), material[0], [])
+    with pytest.raises(InputError, match="data/corpus.jsonl: no conversation"):
+        train.base(params_for(), [])
+    with pytest.raises(InputError, match="data/demonstrations.jsonl: no correct chain"):
+        train.sft(params_for(), str(places["tiny"]), [])
     with pytest.raises(InputError, match="no pair"):
         train.dpo(params_for(), str(places["tiny"]), [])
     monkeypatch.chdir(tmp_path)  # a checkout where the pipeline has run has models/base
     with pytest.raises(InputError, match="models/base: no student there; make it with `dvc repro train@base`"):
-        train.dpo(params_for(), "models/base", material[2])
+        train.dpo(params_for(), "models/base", material[1])
 
 
 def test_the_command_writes_model_metrics_and_curve(places, material, tmp_path, monkeypatch, capsys):
-    text = (ROOT / "tests" / "small.yaml").read_text()
-    (tmp_path / "params.yaml").write_text(text.replace("math: 150", "math: 20").replace("logic: 150", "logic: 20"))
+    shutil.copyfile(ROOT / "tests" / "small.yaml", tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TQDM_DISABLE", "")  # main sets it; put back after the test
     rows = [
         {**pair, "problem_id": pair["pair_id"], "task": "math", "kind": "chain", "failure": "wrong_answer"}
         | {"chosen_chain_id": "a", "rejected_chain_id": "b"}
-        for pair in material[2]
+        for pair in material[1]
     ]
     schema.write("data/pairs.jsonl", rows, "pairs")
-    for name in ("base", "dpo"):
+    schema.write("data/demonstrations.jsonl", material[0], "demonstrations")
+    schema.write("data/corpus.jsonl", corpus_of(params_for()), "corpus")
+    for name in ("base", "sft", "dpo"):
         monkeypatch.setattr(sys, "argv", ["train", name])
         train.main()
         metrics = json.loads((tmp_path / f"metrics/train/{name}.json").read_text())

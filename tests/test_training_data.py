@@ -10,7 +10,7 @@ from conftest import shared
 from logs import PROBLEM, RIGHT, Folder, log_folder, written
 from published_rows import ROWS
 
-from stages import generate, pair, train, verify
+from stages import generate, pair, verify
 from stages.params import load
 from stages.problems import builtin, sources
 from stages.records import schema
@@ -46,7 +46,7 @@ def test_a_chain_made_elsewhere_on_a_tested_question_trains_nothing(folder, caps
     assert f"generate: {said}1 by shared words (mine/000001); metrics/generate.json" in capsys.readouterr().err
     assert (counts["contamination"], counts["imported"], counts["chains"]) == (1, 1, len(rows))
     verdicts = verify.verdicts(rows, 0.0)
-    learned = train.chosen_chains(rows, verdicts, 2)
+    learned = pair.demonstrations(rows, verdicts, 2)
     pairs, _ = pair.pairs(rows, verdicts, load().pair)
     assert "mine/000002" in {row["problem_id"] for row in learned}
     assert "mine/000001" not in {row["problem_id"] for row in (*verdicts, *learned, *pairs)}

@@ -3,8 +3,8 @@
 By shared n-grams of words, and by being the same text with other numbers and names. Built-in questions are made of the
 same templates on purpose, and their parts are disjoint by construction: the second rule is not for them.
 
-generate decides once, for all that trains: what is left out is asked of no teacher and has no chain in
-data/chains.jsonl, also none that was made elsewhere, so verify, pair, sft and dpo never see it.
+generate decides once, for all that trains: what is left out is asked of no teacher, has no chain in data/chains.jsonl,
+also none that was made elsewhere, and no conversation in data/corpus.jsonl. So no student ever sees it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stages.params import PairParams, Params, ParamsError
-from stages.problems.sources import load, load_base
+from stages.params import PairParams, ProblemsParams
+from stages.problems.sources import load
 from stages.records.chain import Chain
-from stages.records.errors import InputError
 from stages.records.numbers import WORDS
 from stages.records.problem import Problem
 
@@ -110,66 +109,22 @@ class Overlap:
         return ", ".join(parts)
 
 
-def overlap(problems: Iterable[Problem], chains: Iterable[Chain], settings: Params) -> Overlap:
-    """The decision on all that may be trained on: the problems of problems.train, and those of chains made elsewhere.
+def overlap(train: Iterable[Problem | Chain], tested: list[Problem], settings: PairParams) -> Overlap:
+    """The decision on what may be trained on: problems, and chains made elsewhere (each stands for its problem).
 
     With `other_numbers: report` only what shares words is left out.
     """
-    train = {problem.id: (problem.source, problem.question) for problem in problems}
-    for chain in chains:
-        train.setdefault(chain.problem_id, (chain.source, chain.question))
-    reasons = contaminated([(name, *said) for name, said in train.items()], tested(settings), settings.pair)
-    drop = (NGRAMS, OTHER_NUMBERS) if settings.pair.other_numbers == "drop" else (NGRAMS,)
+    asked: dict[str, tuple[str, str]] = {}
+    for one in train:
+        asked.setdefault(one.problem_id if isinstance(one, Chain) else one.id, (one.source, one.question))
+    reasons = contaminated([(name, *said) for name, said in asked.items()], tested, settings)
+    drop = (NGRAMS, OTHER_NUMBERS) if settings.other_numbers == "drop" else (NGRAMS,)
     return Overlap(reasons, frozenset(name for name, why in reasons.items() if why in drop))
 
 
-def tested(settings: Params) -> list[Problem]:
+def tested(problems: ProblemsParams) -> list[Problem]:
     """All problems that students are tested on, for choosing settings too."""
-    return [problem for use in TESTED for problem in load(use, settings.problems)]
-
-
-def base_overlap(settings: Params) -> dict[str, int]:
-    """How many problems of `train.base.problems` there are, and how many of them are too close to a tested one.
-
-    They cannot be dropped as those of `problems.train` are: what the base student reads would depend on what is
-    tested, and every change of that would train all students anew. So they are refused, or with `report` counted.
-
-    Raises:
-        ParamsError: a fold of a cross-validation is read while another one is tested.
-        InputError: there are such problems, and `pair.other_numbers` is drop.
-    """
-    if not settings.train.base.problems:
-        return {}
-    _check_folds(settings)
-    problems = load_base(settings.train.base)
-    reasons = contaminated([(p.id, p.source, p.question) for p in problems], tested(settings), settings.pair)
-    counts = Counter(reasons.values())
-    if reasons and settings.pair.other_numbers == "drop":
-        names = [problem.id for problem in problems if problem.id in reasons]
-        more = f" and {len(names) - 10:,} more" if len(names) > 10 else ""
-        raise InputError(
-            f"train.base.problems: {len(names):,} of {len(problems):,} problems are too close to tested ones "
-            f"({counts[NGRAMS]:,} share words, {counts[OTHER_NUMBERS]:,} are one with other numbers): "
-            f"{', '.join(names[:10])}{more}; take other ones, or only count them with pair.other_numbers: report"
-        )
-    return {"problems": len(problems), NGRAMS: counts[NGRAMS], OTHER_NUMBERS: counts[OTHER_NUMBERS]}
-
-
-def _check_folds(settings: Params) -> None:
-    """The train part of a fold holds the tested problems of every other: three folds to set, one easily forgotten."""
-    for place, entry in enumerate(settings.train.base.problems):
-        if entry.get("use") != "train":
-            continue
-        for use in TESTED:
-            for index, other in enumerate(getattr(settings.problems, use)):
-                same = all(entry.get(name) == other.get(name) for name in ("source", "part"))
-                for name in ("folds", "fold", "seed", "by") if same and other.get("use") == "test" else ():
-                    if entry.get(name) != other.get(name):
-                        key, tested = f"train.base.problems[{place}].{name}", f"problems.{use}[{index}]"
-                        raise ParamsError(
-                            f"params.yaml: {key} is {entry.get(name)!r}, but {tested}.{name} is {other.get(name)!r}, "
-                            "so it holds tested problems; give both the same"
-                        )
+    return [problem for use in TESTED for problem in load(use, problems)]
 
 
 def same_text(questions: dict[str, str], tested: Iterable[str]) -> list[str]:

@@ -1,19 +1,17 @@
 """Where problems come from: params.problems names a list of sources for each use.
 
-DVC watches the files that dvc.yaml names. So a file of one's own belongs among the deps of the stages that read it; one
-that is not there is said, as a change of it would run nothing again.
+DVC watches the folder data/sources. A file elsewhere is read as well, and a line says that its changes run nothing.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from stages.params import BaseParams, ParamsError, ProblemsParams
+from stages.params import CorpusParams, ParamsError, ProblemsParams
 from stages.problems import builtin, jsonl, readable
 from stages.problems.published import (
     asdiv,
@@ -29,12 +27,8 @@ from stages.problems.published import (
 from stages.problems.redraw import marked, redrawn
 from stages.records.problem import Problem, drawn, folded, text_key, words
 
+WATCHED = Path("data/sources")  # a dep of generate and eval in dvc.yaml
 USES = ("train", "dev", "heldout", "ood")
-READERS = {
-    "train": ("generate",),
-    "base": ("generate", "train@base"),
-    **dict.fromkeys(("dev", "heldout", "ood"), ("generate", "eval")),
-}
 BUILTIN = ("builtin/math", "builtin/logic")
 # Published sets: the module that reads each, and its keys beside path, n and seed with what they take.
 PUBLISHED = {
@@ -62,10 +56,10 @@ def load(use: str, problems: ProblemsParams) -> list[Problem]:
         JsonlError: a problem file or one of its rows cannot be used.
         InputError: answers of a file of one's own are not read by the grader.
     """
-    return _once(entries(use, problems), READERS[use])
+    return _once(entries(use, problems), "; `python -m stages.problems.gold` lists them all")
 
 
-def load_base(base: BaseParams) -> list[Problem]:
+def load_corpus(corpus: CorpusParams) -> list[Problem]:
     """The problems that the from-scratch student reads beside the built-in ones; from the parts of `train`.
 
     What the fold of one entry holds back no other entry brings in: MAWPS and ASDiv-A share some hundred questions. A
@@ -74,27 +68,25 @@ def load_base(base: BaseParams) -> list[Problem]:
     Raises:
         ParamsError, JsonlError: as for `load`.
     """
-    found = _once(_entries("train", "train.base.problems", base.problems), READERS["base"])
-    cut = [entry for entry in base.problems if "folds" in entry and entry.get("by") != "row"]
+    found = _once(_entries("train", "generate.corpus.problems", corpus.problems))
+    cut = [entry for entry in corpus.problems if "folds" in entry and entry.get("by") != "row"]
     back = [{**entry, "use": FOLD_USES[entry["use"]]} for entry in cut]
     plain = [{key: value for key, value in entry.items() if key not in ("n", "redraws")} for entry in back]
-    held = {
-        words(problem) for _, _, problems in _entries("train", "train.base.problems", plain) for problem in problems
-    }
+    parts = _entries("train", "generate.corpus.problems", plain)
+    held = {words(problem) for _, _, problems in parts for problem in problems}
     return [problem for problem in found if words(problem) not in held]
 
 
-def _once(found: Iterator[tuple[str, dict, list[Problem]]], readers: tuple[str, ...]) -> list[Problem]:
+def _once(found: Iterator[tuple[str, dict, list[Problem]]], hint: str = "") -> list[Problem]:
     seen: dict[str, Problem] = {}
     own: dict[str, list[Problem]] = {}
     for key, entry, problems in found:
         if "path" in entry:
-            say_unwatched(f"{key}.path", Path(entry["path"]), readers)
+            say_unwatched(f"{key}.path", Path(entry["path"]))
         if entry["source"] == "jsonl":
             own[entry["path"]] = own.get(entry["path"], []) + problems
         for problem in problems:
             seen.setdefault(text_key(problem.question), problem)
-    hint = "" if readers == READERS["base"] else "; `python -m stages.problems.gold` lists them all"
     readable.refuse(", ".join(own), [problem for problems in own.values() for problem in problems], hint)
     return list(seen.values())
 
@@ -195,31 +187,14 @@ def _check_fold(key: str, entry: dict) -> None:
             raise ParamsError(f"params.yaml: {key}.{name} is {entry[name]!r}; it takes {', '.join(allowed)}")
 
 
-def say_unwatched(key: str, path: Path, stages: tuple[str, ...]) -> None:
-    """Say on stderr which of the stages that read this file lack it in dvc.yaml, if there is a dvc.yaml here."""
-    lacking = [stage for stage in stages if Path("dvc.yaml").exists() and not _watched(path, stage)]
-    if lacking:
+def say_unwatched(key: str, path: Path) -> None:
+    """Say on stderr that DVC does not see a change of this file, where it is outside the watched folder."""
+    if Path("dvc.yaml").exists() and not path.resolve().is_relative_to(WATCHED.resolve()):
         print(
-            f"{key}: {path} is no dep of {' and '.join(lacking)} in dvc.yaml, so a change of it runs nothing again; "
-            f"add it there, or run `dvc repro --force {' '.join(lacking)}` after a change",
+            f"{key}: {path} is outside {WATCHED}, the folder that DVC watches, so a change of it runs nothing again; "
+            "move it there",
             file=sys.stderr,
         )
-
-
-def _watched(path: Path, stage: str) -> bool:
-    """Whether the file, or a folder that it is in, is a dep of the stage; True where dvc.yaml cannot be read."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        tree = YAML(typ="safe", pure=True).load(Path("dvc.yaml").read_text(encoding="utf-8"))
-        name, _, key = stage.partition("@")
-        given = tree["stages"][name]
-        deps = [*given["do"]["deps"], *given["foreach"][key].values()] if key else given["deps"]
-        places = [os.path.abspath(dep) for dep in deps]
-    except (OSError, YAMLError, ValueError, LookupError, TypeError, RecursionError):
-        return True
-    return any(Path(os.path.abspath(path)).is_relative_to(place) for place in places)
 
 
 def check_keys(key: str, entry: dict, needed: dict[str, type], optional: dict[str, type]) -> None:

@@ -138,6 +138,11 @@ DOORS = {
         },
         ("chain_id",),
     ),
+    "corpus": Door(
+        "generate",
+        {"problem_id": NAME, "sample": COUNT, "task": TASK, "messages": MESSAGES},
+        ("problem_id", "sample"),
+    ),
     "verdicts": Door(
         "verify",
         {
@@ -165,6 +170,11 @@ DOORS = {
             "failure": FAILURE,
         },
         ("pair_id",),
+    ),
+    "demonstrations": Door(
+        "pair",
+        {"chain_id": NAME, "problem_id": NAME, "task": TASK, "prompt": MESSAGES, "completion": MESSAGES},
+        ("chain_id",),
     ),
     "predictions": Door(
         "eval",

@@ -66,7 +66,7 @@ def say_unwatched(model: str) -> None:
             file=sys.stderr,
         )
     elif folder.is_dir():
-        sources.say_unwatched(KEY, folder, ("generate",))
+        sources.say_unwatched(KEY, folder)
 
 
 def _commit(name: str) -> str:

@@ -1,16 +1,13 @@
 """trl's trainers with our batches and our masks: they take encoded examples, so nothing is tokenised or cut again.
 
-Here what every training shares, and imitation (base, sft); preference training stands in preference.py.
+Here is what every training shares. The objectives are in imitation.py (base, sft) and preference.py (dpo).
 """
 
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import warnings
 from dataclasses import dataclass
-
-from stages.students.load import lora_config
 
 Encoded = tuple[list[int], list[bool]]  # token ids; whether the model wrote the token
 LOG_S = 10.0  # between two lines of a bar in a log file
@@ -46,34 +43,6 @@ def quiet(progress: bool) -> None:
         os.environ["TQDM_DISABLE"] = "1"
     elif not sys.stderr.isatty():
         os.environ["TQDM_MININTERVAL"] = str(LOG_S)
-
-
-def fit_sft(model, tokenizer, examples: list[Encoded], plan: list[list[int]], schedule: Schedule, run: Run, lora=None):
-    """Train on the marked tokens with trl's SFTTrainer; returns the model and the curve (one dict a logged step)."""
-    import datasets
-    from trl import SFTConfig, SFTTrainer
-
-    class Trainer(SFTTrainer):
-        get_train_dataloader = planned(plan)
-
-    rows = [
-        {"input_ids": ids, "labels": [token if mine else -100 for token, mine in zip(ids, own, strict=True)]}
-        for ids, own in examples
-    ]
-    with tempfile.TemporaryDirectory() as folder, marked_positions_only():
-        trainer = Trainer(
-            model,
-            SFTConfig(
-                max_length=None,
-                dataset_kwargs={"skip_prepare_dataset": True},
-                **arguments(model, plan, schedule, run, folder),
-            ),
-            data_collator=lambda batch: _padded_labels(batch, pad_id(tokenizer)),
-            train_dataset=datasets.Dataset.from_list(rows),
-            processing_class=tokenizer,
-            peft_config=lora and lora_config(lora),
-        )
-        return train_with(trainer, run)
 
 
 @contextlib.contextmanager
@@ -176,17 +145,6 @@ def train_with(trainer, run: Run):
 
 def pad_id(tokenizer) -> int:
     return tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-
-
-def _padded_labels(batch: list[dict], pad: int) -> dict:
-    import torch
-
-    longest = max(len(row["input_ids"]) for row in batch)
-    return {
-        "input_ids": torch.tensor([row["input_ids"] + [pad] * (longest - len(row["input_ids"])) for row in batch]),
-        "attention_mask": attention([row["input_ids"] for row in batch], longest),
-        "labels": torch.tensor([row["labels"] + [-100] * (longest - len(row["labels"])) for row in batch]),
-    }
 
 
 def attention(ids: list[list[int]], longest: int):

@@ -67,8 +67,9 @@ def try_student(params: Params) -> None:
 def _train(params: Params, model, tokenizer, examples: list) -> None:
     """One step of sft and one of dpo, with `train.lora`."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    from stages.training.imitation import fit_sft
     from stages.training.preference import fit_dpo
-    from stages.training.trainer import Run, Schedule, fit_sft
+    from stages.training.trainer import Run, Schedule
 
     schedule, run, lora = Schedule(1e-4, 0, 1.0, 0.1, 0.0), Run(1, "cpu", False), params.train.lora
     plan = [[0, 1]]

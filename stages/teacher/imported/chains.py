@@ -173,7 +173,7 @@ def _entry(
         raise ParamsError(f"params.yaml: {key}.source is {entry.get('source')!r}; it takes {', '.join(SOURCES)}")
     check_keys(key, entry, {"path": str}, {})
     path = Path(entry["path"])
-    say_unwatched(f"{key}.path", path, ("generate",))
+    say_unwatched(f"{key}.path", path)
     if entry["source"] == "gsm8k_model_solutions":
         for solution in gsm8k_solutions.read(path):
             problem = known.problem(f"{path}: {solution.problem.id}", solution.problem, path)

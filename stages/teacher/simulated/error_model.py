@@ -9,16 +9,10 @@ slips (they average out), which is what leaves preference training something to 
 from __future__ import annotations
 
 import random
-from collections import Counter
 from fractions import Fraction
 
-from stages.params import BaseParams, ErrorRates
-from stages.problems import builtin
-from stages.problems.gold import confirmed
-from stages.problems.redraw import family
-from stages.problems.sources import load_base
-from stages.records.chain import Call, Message, Step, Value, number_text, turns
-from stages.records.errors import InputError
+from stages.params import ErrorRates
+from stages.records.chain import Call, Step, Value, number_text
 from stages.records.problem import Problem
 from stages.tools import TOOLKITS
 from stages.tools.calls import number
@@ -194,61 +188,3 @@ def _results(problem: Problem, calls: tuple[Call, ...]) -> list[Fraction | None]
         except ValueError:
             results.append(None)
     return results
-
-
-def corpus(base: BaseParams) -> list[list[Message]]:
-    """What the from-scratch student reads before anything else: one conversation a problem, unfiltered.
-
-    Seeds and rates are the base's own and no teacher is called. Built-in math, built-in logic and `base.problems` are
-    each spread evenly over the whole, so that equal numbers of them alternate. Built-in problems come from the part of
-    `train`, so no dev or held-out question is among them; of the others `overlap.base_overlap` says so, in generate.
-
-    Raises:
-        ParamsError, JsonlError: as for `sources.load`.
-        InputError: `base.problems` holds no problem with a confirmed solution.
-    """
-    sources = [
-        [(problem, f"base {base.seed}") for problem in builtin.problems(f"builtin/{task}", "train", count, base.seed)]
-        for task, count in (("math", base.math), ("logic", base.logic))
-        if count
-    ]
-    if base.problems:
-        sources.append(_evenly(readable(base), f"base {base.seed}"))
-    places = ((index / len(made), task, index) for task, made in enumerate(sources) for index in range(len(made)))
-    return [conversation(*sources[task][index], base.rates) for _, task, index in sorted(places)]
-
-
-def _evenly(problems: list[Problem], seed: str) -> list[tuple[Problem, str]]:
-    """Each problem with the seeds of its attempts: more than one where it could be redrawn less often than others.
-
-    So a problem whose numbers nobody dares to change counts as much as one that stands there ten times.
-    """
-    families = Counter(map(family, problems))
-    most: dict[str, int] = {}
-    for name, size in families.items():
-        source = name.partition("/")[0]
-        most[source] = max(size, most.get(source, 1))
-    return [
-        (problem, seed if time == 0 else f"{seed} again {time}")
-        for problem in problems
-        for time in range(most[problem.id.partition("/")[0]] // families[family(problem)])
-    ]
-
-
-def readable(base: BaseParams) -> list[Problem]:
-    """The problems of `base.problems` that have a solution which gives their gold; the error model plays no others."""
-    found = load_base(base)
-    solved = [problem for problem in confirmed(found) if problem.solution]
-    if not solved:
-        raise InputError(
-            f"train.base.problems: none of {len(found)} problems has a solution that gives its gold; "
-            "name a source with solutions"
-        )
-    return solved
-
-
-def conversation(problem: Problem, seed: str, rates: ErrorRates) -> list[Message]:
-    """The question and the turns of one attempt; no system message, as the from-scratch student reads none."""
-    tools, state = TOOLKITS[problem.toolkit].tools, TOOLKITS[problem.toolkit].open(problem.question)
-    steps = [run_call(text, tools, state) for text in errant_texts(problem, seed, rates)]
-    return [{"role": "user", "content": problem.question}, *turns(steps)]

@@ -22,7 +22,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 ROOT = Path(__file__).resolve().parent.parent
 
-pytest.register_assert_rewrite("guard", "projects", "strict_server")  # their asserts say what they saw, too
+# Their asserts say what they saw, too.
+pytest.register_assert_rewrite("formulas", "guard", "judged", "logs", "predicted", "projects", "strict_server")
 
 SHARED = Path(os.environ.get("STEPCALL_SHARED") or ROOT.parent / "shared" / "data")
 

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 from conftest import ROOT
+from door_rows import ROWS
 from guard import harmless, one_line
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_schema import ROWS
 
 from stages.records import schema
 from stages.records.errors import InputError, printable

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from conftest import within
+from formulas import refused
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from test_formula import refused
 
 from stages.tools.fol.formula import MAX_DEPTH, MAX_LENGTH, FormulaError, parse, text
 from stages.tools.fol.symbols import signature

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from test_verify import DERIVED, PENS, RED, RIGHT, judged
+from judged import DERIVED, PENS, RED, RIGHT, judged
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 import transformers
+from architectures import REFUSED, student
 from conftest import ROOT
 from safetensors.torch import load_file, save_file
 from students import QWEN_TEMPLATE, byte_tokenizer, random_model, student_folder
-from test_student_architectures import REFUSED, student
-from test_student_templates import OWN, tokenizer_of
+from templates import OWN, tokenizer_of
 
 from stages import generate
 from stages.params import LoraParams, load

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from test_fol import PROBLEM
 
 from stages.agent.loop import Attempt, Reply
 from stages.agent.prompt import system_text
@@ -16,7 +15,8 @@ from stages.verdicts.verdict import verdict
 SOCRATES = Problem(
     "p/1", "logic", "fol", "p", "All men are mortal.\nSocrates is a man.\nIs it true that Socrates is mortal?", "True"
 )
-ZEUS = Problem("p/2", "logic", "fol", "p", PROBLEM, "Unknown")
+QUESTION = "All men are mortal.\nSocrates is a man.\nZeus is a god or a man.\nIs it true that Zeus is mortal?"
+ZEUS = Problem("p/2", "logic", "fol", "p", QUESTION, "Unknown")
 MEN = ['Premise(formula="∀x (Man(x) → Mortal(x))")', 'Premise(formula="Man(socrates)")']
 ASK = 'Entails(formula="Mortal(socrates)")'
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from strict_server import PROBLEM, what_a_provider_refuses
-from test_calls import VALUES
+from values import VALUES
 
 from stages.agent import native as wire
 from stages.agent.loop import Attempt, Reply, reply_from_row

@@ -1,6 +1,6 @@
 """200 chains against a server that shows every fault whose owner is in doubt: each chain ends for the right reason.
 
-`python -m pytest -s tests/test_whose_fault.py` prints what the server counted.
+`python -m pytest -s tests/teacher/test_whose_fault.py` prints what the server counted.
 """
 
 from __future__ import annotations

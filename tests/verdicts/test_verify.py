@@ -2,48 +2,20 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from judged import DERIVED, PENS, RED, RIGHT, chain, judged, row_of
 
-from stages.agent.loop import Attempt, Reply
 from stages.problems import builtin
 from stages.records import schema
 from stages.records.chain import FAILURES
 from stages.records.errors import InputError
 from stages.records.files import write_metrics
-from stages.records.problem import Problem
 from stages.tools.run import chain_from_row
 from stages.verdicts.verdict import verdict
 from stages.verify import metrics, verdicts
 
-ROOT = Path(__file__).resolve().parent.parent
-PENS = Problem("p/1", "math", "arithmetic", "p", "A box holds 12 pens. How many pens are 7 boxes and 3 pens?", "87")
-RED = Problem(
-    "p/2",
-    "logic",
-    "deduction",
-    "p",
-    "Leo is a rompus. Each rompus is a zumpus. Each zumpus is not red. Each wug is red. Is it true that Leo is red?",
-    "False",
-)
 BLUE = replace(RED, id="p/3", question=RED.question.replace("Leo is red?", "Leo is blue?"), gold="Unknown")
-RIGHT = ["Multiply(a=12, b=7)", "Add(a=84, b=3)", 'Finish(answer="87")']
-DERIVED = ['Derive(fact="Leo is a zumpus")', 'Derive(fact="Leo is not red")', 'Finish(answer="False")']
-
-
-def chain(problem, texts, max_steps=14, max_errors=3, cut=False, sample=0):
-    """The chain that the agent makes of these turns; `cut`: the last one was ended by the token limit."""
-    attempt = Attempt(problem, max_steps, max_errors, examples=0, teacher="t", sample=sample)
-    for index, text in enumerate(texts):
-        assert not attempt.stop, f"the chain ended before {text}"
-        attempt.advance(Reply(text, cut=cut and index == len(texts) - 1))
-    assert attempt.stop
-    return attempt.chain()
-
-
-def judged(problem, texts, tolerance=0.0, **limits):
-    return verdict(chain(problem, texts, **limits), tolerance)
 
 
 @pytest.mark.parametrize(("problem", "texts"), [(PENS, RIGHT), (RED, DERIVED)])
@@ -134,10 +106,6 @@ def test_every_reference_solution_is_correct_and_clean(source, variant):
         row = judged(problem, [call.text() for call in problem.solution], max_steps=40)
         assert row["verdict"] == "correct", problem
         assert row["valid_calls"] and row["results_used"] and row["numbers_grounded"], problem
-
-
-def row_of(problem, texts, sample=0):
-    return json.loads(json.dumps(chain(problem, texts, sample=sample).row()))
 
 
 def changed(row, path, value):

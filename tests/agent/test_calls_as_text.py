@@ -9,7 +9,7 @@ import pytest
 from projects import Project, play
 from provider import Provider, completion
 from strict_server import PROBLEM, after, solved
-from test_written import FORMS
+from written_forms import FORMS
 
 from stages import generate
 from stages.agent import native as wire

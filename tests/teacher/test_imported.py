@@ -92,7 +92,7 @@ def test_without_samples_nothing_is_asked(folder):
 def test_samples_are_0_only_where_chains_are_given(folder):
     folder.edit("samples: 2", "samples: 0")
     folder.edit("\n  - {source: messages, path: mine.jsonl}", " []")
-    with pytest.raises(InputError, match=r"generate\.samples is 0; it takes 1 or more"):
+    with pytest.raises(InputError, match=r"generate is empty: samples is 0 and chains names none; write 1 or more"):
         load()
 
 

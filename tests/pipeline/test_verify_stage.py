@@ -4,14 +4,12 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from test_verify import DERIVED, PENS, RED, RIGHT, row_of
+from conftest import ROOT
+from judged import DERIVED, PENS, RED, RIGHT, row_of
 
 from stages.records import schema
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from conftest import ROOT
+from predicted import BASE, DPO, LUCKY, REPAIRED, RIGHT, SFT, STUCK, SUM, WRONG, cells, chain, rows
 
 from stages import eval as evaluation
 from stages.agent.loop import Attempt, Reply
@@ -15,41 +16,9 @@ from stages.problems import builtin
 from stages.records import schema
 from stages.records.chain import FAILURES
 from stages.records.errors import InputError
-from stages.records.problem import Problem
 from stages.report.intervals import mcnemar, paired_difference, wilson
 from stages.report.metrics import metrics, plots, split
 from stages.report.tables import closing, table, warning
-
-SUM = Problem("p", "math", "arithmetic", "p", "What is 2 plus 3?", "5")
-RIGHT = ("Add(a=2, b=3)", 'Finish(answer="5")')
-LUCKY = ('Finish(answer="5")',)
-WRONG = ("Add(a=2, b=2)", 'Finish(answer="4")')
-REPAIRED = ("Plus(a=2, b=3)", *RIGHT)
-STUCK = ("Add(a=2, b=2)",) * 4
-LOGIC = Problem("l", "logic", "deduction", "l", "Leo is a wug. Each wug is red. Is it true that Leo is red?", "True")
-DERIVED = ('Recall(about="Leo")', 'Derive(fact="Leo is red")', 'Finish(answer="True")')
-
-
-def chain(problem, number, texts):
-    attempt = Attempt(replace(problem, id=f"{problem.id}/{number}"), 4, 3, examples=0)
-    for text in texts:
-        attempt.advance(Reply(text, 10, len(text)))
-    assert attempt.stop
-    return attempt.chain()
-
-
-def rows(**tried):
-    """Predictions of each model, whose chains are given in the order of their problems."""
-    made = []
-    for model, chains in tried.items():
-        chains = [chain(problem, number, texts) for number, (problem, texts) in enumerate(chains)]
-        made += evaluation.predictions(model, "heldout", list(reversed(chains)), 0.0)
-    return made
-
-
-BASE = [(SUM, RIGHT), (SUM, WRONG), (SUM, LUCKY), (SUM, STUCK), (LOGIC, DERIVED)]
-SFT = [(SUM, RIGHT), (SUM, RIGHT), (SUM, REPAIRED), (SUM, WRONG), (LOGIC, DERIVED)]
-DPO = [(SUM, RIGHT), (SUM, RIGHT), (SUM, RIGHT), (SUM, RIGHT), (LOGIC, DERIVED)]
 
 
 def test_predictions_are_rows_of_their_door_by_problem(tmp_path):
@@ -184,11 +153,6 @@ def test_plots_have_a_row_a_model_and_task_with_its_interval_and_one_a_failure()
     assert all(row["accuracy_low"] <= row["accuracy"] <= row["accuracy_high"] for row in accuracy)
     assert len(failures) == 2 * len(FAILURES)  # held-out problems only
     assert {"model": "base", "failure": "wrong_answer", "count": 1, "share": 0.2} in failures
-
-
-def cells(text: str) -> str:
-    """A printed table without the spaces and dashes that align its columns."""
-    return re.sub(r"(?<=-)-+|(?<= ) +", "", text)
 
 
 def test_the_table_is_markdown_with_intervals_and_n():

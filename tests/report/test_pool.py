@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_eval import BASE, DPO, SFT, SUM, WRONG, cells, rows
+from predicted import BASE, DPO, SFT, SUM, WRONG, cells, rows
 
 from stages.records import schema
 from stages.records.errors import InputError

@@ -7,6 +7,7 @@ import pytest
 from conftest import within
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from values import VALUES
 
 from stages.records.chain import Call, number_text
 from stages.tools.arithmetic.toolkit import ARITHMETIC
@@ -16,15 +17,6 @@ from stages.tools.tool import Tool
 TOOLS = ARITHMETIC.tools | {
     "Prove": Tool("Prove", {"premises": "texts", "goal": "text"}, "Proves.", 'Prove(premises=["a"], goal="b")', str)
 }
-WRITABLE = st.text(
-    st.one_of(st.characters(exclude_categories=["C", "Zl", "Zp"]), st.sampled_from("\n\t\\\"'")), max_size=40
-)
-VALUES = {
-    "number": st.fractions(max_denominator=10**6) | st.decimals(-(10**9), 10**9, places=7).map(Fraction),
-    "text": WRITABLE,
-    "texts": st.lists(WRITABLE, max_size=4).map(tuple),
-}
-VALUES["value"] = VALUES["number"] | VALUES["text"]
 
 
 @st.composite

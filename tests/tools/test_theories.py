@@ -2,9 +2,9 @@
 
 import json
 import time
-from pathlib import Path
 
 import pytest
+from conftest import shared
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_deduction import LEO, derive, recall, refusal, texts
@@ -12,9 +12,6 @@ from test_deduction import LEO, derive, recall, refusal, texts
 from stages.tools.deduction.english import read_sentence
 from stages.tools.deduction.toolkit import open_theory
 from stages.tools.tool import ToolError
-
-SHARED = Path(__file__).parents[2] / "shared" / "data"
-
 
 # Limits
 
@@ -142,9 +139,7 @@ def test_derive_in_any_order_reaches_the_closure_and_refuses_only_what_no_rule_g
 
 
 def shared_rows(name):
-    path = SHARED / name / "dev.jsonl"
-    if not path.exists():
-        pytest.skip(f"{path} is not here")
+    path = shared(name) / "dev.jsonl"
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from logs import PROBLEM, RIGHT, Folder, log_folder, written
+from predicted import SUM, chain
 from published_rows import ROWS
-from test_eval import SUM, chain
 
 from stages import eval as evaluation
 from stages import generate

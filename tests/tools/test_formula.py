@@ -6,6 +6,7 @@ import json
 
 import pytest
 from conftest import shared
+from formulas import refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,16 +14,6 @@ from stages.tools.fol.formula import MAX_LENGTH, FormulaError, parse, text
 from stages.tools.fol.symbols import signature
 
 P, Q, R = ("is", "P", "a"), ("is", "Q", "a"), ("is", "R", "a")
-
-
-def refused(source, kind, conventions=False):
-    """The message of the error of this kind; `signature` and the error's form are part of it."""
-    with pytest.raises(FormulaError) as error:
-        signature(parse(source, conventions))
-    message = str(error.value)
-    assert error.value.kind == kind, message
-    assert message.isprintable() and len(message) < 250
-    return message
 
 
 # Notation

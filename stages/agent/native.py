@@ -19,9 +19,10 @@ from functools import cache
 
 from stages.records.chain import Call, Message, Step, Value, number_text, readable, turns
 from stages.records.errors import InputError, printable
+from stages.records.schema import refuse_constant
 from stages.tools import TOOLKITS
 from stages.tools.calls import MAX_LENGTH, CallError, parse
-from stages.tools.json_calls import call_text, parse_json, refuse_constant
+from stages.tools.json_calls import call_text, parse_json
 from stages.tools.tool import Tool
 from stages.tools.written import THOUGHTS_END, Unread, after_thoughts, written_calls
 

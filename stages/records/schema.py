@@ -1,8 +1,8 @@
-"""The doors between the stages: what a file must look like, and the one way to write and to read it.
+"""What a file between two stages must look like, and the one way to write and to read it.
 
-Files are JSON lines: UTF-8, one object a line, keys in the door's order, no NaN, so that equal rows give equal bytes.
+Files are JSON lines: UTF-8, one object a line, keys in the schema's order, no NaN, so that equal rows give equal bytes.
 A bad file or row is refused as a whole, on reading and on writing, with one error that names file, column and rows;
-a file is replaced only when the new one is complete and on disk.
+a file is replaced only when the new one is complete and on disk. A new file is one more entry in `schemas`.
 """
 
 from __future__ import annotations
@@ -10,14 +10,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stages.records.chain import FAILURES, STEP_FAILURES, STOPS
 from stages.records.errors import InputError, brief, printable
 from stages.records.files import replace_file, to_bytes
 from stages.records.problem import TASKS
+
+if TYPE_CHECKING:
+    from pandera.pandas import Column, DataFrameSchema
 
 VERDICTS = ("correct", "incorrect", "undecided")
 HARD_CHECKS = ("finished", "reproduced", "called", "answer_right", "grounded")  # all hold for a correct chain
@@ -26,33 +30,137 @@ SOFT_CHECKS = ("valid_calls", "not_repeated", "results_used", "numbers_grounded"
 PERTURBATIONS = ("", "agrees", "disagrees")  # with other numbers in the question, against the problem's other chains
 KINDS = ("chain", "step")
 USES = ("heldout", "ood")
+MESSAGE_KEYS = ("role", "content")
+STEP_KEYS = ("text", "tool", "arguments", "result", "error", "failure")
 
 
-class DoorError(InputError):
-    """A file, or rows to be written to it, do not fit its door; the message names file, column and first bad rows."""
+class SchemaError(InputError):
+    """A file, or rows to be written to it, do not fit its schema; the message names file, column and first bad rows."""
 
 
-def _text(value: object) -> bool:
-    return type(value) is str
+@cache
+def schemas() -> dict[str, DataFrameSchema]:
+    """The schema of each file: its columns in the order in which they are written.
+
+    `metadata` says which stage makes the file and which columns identify a row.
+    """
+    from pandera.pandas import DataFrameSchema
+
+    # `type`, not isinstance: True is an int there.
+    text = _column("a text", lambda value: type(value) is str)
+    name = _column("a text that is not empty", lambda value: type(value) is str and value.strip() != "")
+    count = _column("an integer, 0 or more", lambda value: type(value) is int and value >= 0)
+    dollars = _column(
+        "a finite number, 0 or more",
+        lambda value: type(value) in (int, float) and math.isfinite(value) and value >= 0,
+    )
+    flag = _column("true or false", lambda value: type(value) is bool)
+    messages = _column("a list, not empty, of {role: system, user or assistant; content: a text}", _are_messages)
+    steps = _column(
+        f"a list of {{{', '.join(STEP_KEYS)}}}, texts all but arguments (an object of texts)",
+        lambda value: type(value) is list and all(map(_is_step, value)),
+    )
+    task, stop, failure, verdict = _one_of(TASKS), _one_of(STOPS), _one_of(("", *FAILURES)), _one_of(VERDICTS)
+
+    chains = {
+        "chain_id": name,
+        "problem_id": name,
+        "task": task,
+        "toolkit": name,
+        "source": text,
+        "question": name,
+        "gold": name,
+        "teacher": text,
+        "sample": count,
+        "messages": messages,
+        "steps": steps,
+        "answer": text,
+        "stop": stop,
+        "prompt_tokens": count,
+        "completion_tokens": count,
+        "cost_usd": dollars,
+    }
+    corpus = {"problem_id": name, "sample": count, "task": task, "messages": messages}
+    verdicts = {
+        "chain_id": name,
+        "problem_id": name,
+        "verdict": verdict,
+        "failure": failure,
+        **dict.fromkeys((*HARD_CHECKS, *SOFT_CHECKS), flag),
+        "perturbation": _one_of(PERTURBATIONS),
+    }
+    pairs = {
+        "pair_id": name,
+        "problem_id": name,
+        "task": task,
+        "kind": _one_of(KINDS),
+        "prompt": messages,
+        "chosen": messages,
+        "rejected": messages,
+        "chosen_chain_id": name,
+        "rejected_chain_id": name,
+        "failure": failure,
+    }
+    demonstrations = {
+        "chain_id": name,
+        "problem_id": name,
+        "task": task,
+        "prompt": messages,
+        "completion": messages,
+    }
+    predictions = {
+        "model": name,
+        "use": _one_of(USES),
+        "problem_id": name,
+        "task": task,
+        "question": name,
+        "gold": name,
+        "steps": steps,
+        "answer": text,
+        "stop": stop,
+        "verdict": verdict,
+        "failure": failure,
+        "answer_right": flag,
+        "tokens": count,
+    }
+
+    def schema(stage: str, columns: dict[str, Column], *ids: str) -> DataFrameSchema:
+        return DataFrameSchema(columns, _once(ids), strict=True, metadata={"stage": stage, "ids": ids})
+
+    return {
+        "chains": schema("generate", chains, "chain_id"),
+        "corpus": schema("generate", corpus, "problem_id", "sample"),
+        "verdicts": schema("verify", verdicts, "chain_id"),
+        "pairs": schema("pair", pairs, "pair_id"),
+        "demonstrations": schema("pair", demonstrations, "chain_id"),
+        "predictions": schema("eval", predictions, "model", "use", "problem_id"),
+    }
 
 
-def _name(value: object) -> bool:
-    return type(value) is str and bool(value.strip())
+def _column(words: str, fits: Callable[[object], bool]) -> Column:
+    """A column whose values all fit. Pandera's own checks raise on a list, and skip None, where a text should be."""
+    from pandera.pandas import Check, Column
+
+    return Column(object, Check(fits, element_wise=True, error=f"not {words}", ignore_na=False), nullable=True)
 
 
-def _count(value: object) -> bool:
-    return type(value) is int and value >= 0  # `type`, as True is an int to isinstance
+def _one_of(values: tuple[str, ...]) -> Column:
+    words = "one of " + ", ".join(value or '""' for value in values)
+    return _column(words, lambda value: type(value) is str and value in values)
 
 
-def _amount(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and value >= 0
+def _once(ids: tuple[str, ...]) -> object:
+    """No two rows have the same ids; compared as texts, as what stands there may be of any type."""
+    from pandera.pandas import Check
+
+    return Check(
+        lambda table: ~table[[name for name in ids if name in table]].astype(str).duplicated(),
+        error=f"{', '.join(ids)} stands twice",
+        ignore_na=False,
+    )
 
 
-def _flag(value: object) -> bool:
-    return type(value) is bool
-
-
-def _messages(value: object) -> bool:
+def _are_messages(value: object) -> bool:
     return (
         type(value) is list
         and bool(value)
@@ -66,156 +174,36 @@ def _messages(value: object) -> bool:
     )
 
 
-STEP_KEYS = ("text", "tool", "arguments", "result", "error", "failure")
-
-
-def _steps(value: object) -> bool:
-    return type(value) is list and all(
+def _is_step(step: object) -> bool:
+    return (
         type(step) is dict
         and step.keys() == set(STEP_KEYS)
         and type(step["arguments"]) is dict
-        and all(type(text) is str for text in chain(step["arguments"].values(), (step[key] for key in _STEP_TEXTS)))
+        and all(type(text) is str for text in step["arguments"].values())
+        and all(type(step[key]) is str for key in STEP_KEYS if key != "arguments")
         and step["failure"] in ("", *STEP_FAILURES)
         and bool(step["failure"]) == bool(step["error"])
-        for step in value
     )
 
 
-_STEP_TEXTS = tuple(key for key in STEP_KEYS if key != "arguments")
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What the values of a column are: words for the message, and the test."""
-
-    words: str
-    fits: Callable[[object], bool]
-
-
-def _one_of(*values: str) -> Kind:
-    return Kind("one of " + ", ".join(value or '""' for value in values), lambda v: type(v) is str and v in values)
-
-
-TEXT = Kind("a text", _text)
-NAME = Kind("a text that is not empty", _name)
-COUNT = Kind("an integer, 0 or more", _count)
-AMOUNT = Kind("a finite number, 0 or more", _amount)
-FLAG = Kind("true or false", _flag)
-MESSAGES = Kind("a list, not empty, of {role: system, user or assistant; content: a text}", _messages)
-STEPS = Kind(f"a list of {{{', '.join(STEP_KEYS)}}}, texts all but arguments (an object of texts)", _steps)
-TASK, FAILURE = _one_of(*TASKS), _one_of("", *FAILURES)
-
-
-@dataclass(frozen=True)
-class Door:
-    """Columns in the file's order, those that identify a row, and the stage that makes the file."""
-
-    stage: str
-    columns: dict[str, Kind]
-    keys: tuple[str, ...]
-
-
-DOORS = {
-    "chains": Door(
-        "generate",
-        {
-            "chain_id": NAME,
-            "problem_id": NAME,
-            "task": TASK,
-            "toolkit": NAME,
-            "source": TEXT,
-            "question": NAME,
-            "gold": NAME,
-            "teacher": TEXT,
-            "sample": COUNT,
-            "messages": MESSAGES,
-            "steps": STEPS,
-            "answer": TEXT,
-            "stop": _one_of(*STOPS),
-            "prompt_tokens": COUNT,
-            "completion_tokens": COUNT,
-            "cost_usd": AMOUNT,
-        },
-        ("chain_id",),
-    ),
-    "corpus": Door(
-        "generate",
-        {"problem_id": NAME, "sample": COUNT, "task": TASK, "messages": MESSAGES},
-        ("problem_id", "sample"),
-    ),
-    "verdicts": Door(
-        "verify",
-        {
-            "chain_id": NAME,
-            "problem_id": NAME,
-            "verdict": _one_of(*VERDICTS),
-            "failure": FAILURE,
-            **dict.fromkeys((*HARD_CHECKS, *SOFT_CHECKS), FLAG),
-            "perturbation": _one_of(*PERTURBATIONS),
-        },
-        ("chain_id",),
-    ),
-    "pairs": Door(
-        "pair",
-        {
-            "pair_id": NAME,
-            "problem_id": NAME,
-            "task": TASK,
-            "kind": _one_of(*KINDS),
-            "prompt": MESSAGES,
-            "chosen": MESSAGES,
-            "rejected": MESSAGES,
-            "chosen_chain_id": NAME,
-            "rejected_chain_id": NAME,
-            "failure": FAILURE,
-        },
-        ("pair_id",),
-    ),
-    "demonstrations": Door(
-        "pair",
-        {"chain_id": NAME, "problem_id": NAME, "task": TASK, "prompt": MESSAGES, "completion": MESSAGES},
-        ("chain_id",),
-    ),
-    "predictions": Door(
-        "eval",
-        {
-            "model": NAME,
-            "use": _one_of(*USES),
-            "problem_id": NAME,
-            "task": TASK,
-            "question": NAME,
-            "gold": NAME,
-            "steps": STEPS,
-            "answer": TEXT,
-            "stop": _one_of(*STOPS),
-            "verdict": _one_of(*VERDICTS),
-            "failure": FAILURE,
-            "answer_right": FLAG,
-            "tokens": COUNT,
-        },
-        ("model", "use", "problem_id"),
-    ),
-}
-
-
-def read(path: str | Path, door: str) -> list[dict]:
-    """The rows of a file, in its order, checked.
+def read(path: str | Path, file: str) -> list[dict]:
+    """The rows of a file, in its order, checked by the schema of `file`.
 
     Raises:
-        DoorError: the file is missing, a line is no JSON object, or a row does not fit.
+        SchemaError: the file is missing, a line is not a JSON object, or a row does not fit.
     """
     try:
         content = Path(path).read_bytes()
     except FileNotFoundError:
-        raise DoorError(f"{path}: no such file; make it with `dvc repro {DOORS[door].stage}`") from None
-    return parse(content, str(path), door)
+        raise SchemaError(f"{path}: no such file; make it with `dvc repro {_stage(file)}`") from None
+    return parse(content, str(path), file)
 
 
-def parse(content: bytes, name: str, door: str) -> list[dict]:
+def parse(content: bytes, name: str, file: str) -> list[dict]:
     """The rows of a file's content, as `read`; `name` is what messages call it.
 
     Raises:
-        DoorError: a line is no JSON object, or a row does not fit.
+        SchemaError: a line is not a JSON object, or a row does not fit.
     """
     lines = content.split(b"\n")  # never splitlines: U+2028 may stand inside a text
     if lines[-1] == b"":
@@ -226,33 +214,36 @@ def parse(content: bytes, name: str, door: str) -> list[dict]:
             rows.append(json_row(line.decode("utf-8")))
         except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
             bad.append(f"line {number}: not a JSON object in UTF-8: {brief(error)}")
-    if not bad:
-        bad = _problems(rows, DOORS[door])
+    bad = bad or _misfits(rows, schemas()[file])
     if bad:
-        raise DoorError(f"{name}: {_listed(bad, '; ')}; make it again with `dvc repro {DOORS[door].stage}`")
+        raise SchemaError(f"{name}: {_listed(bad, '; ')}; make it again with `dvc repro {_stage(file)}`")
     return rows
 
 
-def write(path: str | Path, rows: list[dict], door: str) -> None:
-    """Write rows as they stand, keys in the door's order; whatever goes wrong, the old file stays.
+def write(path: str | Path, rows: list[dict], file: str) -> None:
+    """Write rows as they stand, keys in the schema's order; whatever goes wrong, the old file stays.
 
     Raises:
-        DoorError: a row does not fit.
+        SchemaError: a row does not fit.
         FileError: the file cannot be written.
     """
-    bad = _problems(rows, DOORS[door])
+    bad = _misfits(rows, schemas()[file])
     if bad:
-        raise DoorError(f"{path}: not written: {_listed(bad, '; ')}")
-    columns = DOORS[door].columns
-    ordered = ({name: _ordered(row[name], kind) for name, kind in columns.items()} for row in rows)
+        raise SchemaError(f"{path}: not written: {_listed(bad, '; ')}")
+    columns = list(schemas()[file].columns)
+    ordered = ({column: _ordered(column, row[column]) for column in columns} for row in rows)
     # Line by line: the text of 100,000 chains is 0.4 GB, and its bytes as much again.
     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in ordered)
     replace_file(path, map(to_bytes, lines))
 
 
+def _stage(file: str) -> str:
+    return schemas()[file].metadata["stage"]
+
+
 def json_row(line: str) -> dict:
-    """The object on a line; ValueError or RecursionError for a key given twice, NaN, or anything that is no object."""
-    row = json.loads(line, object_pairs_hook=_object, parse_constant=_refuse)
+    """The object on a line; ValueError or RecursionError for a key given twice, NaN, or what is not an object."""
+    row = json.loads(line, object_pairs_hook=_object, parse_constant=refuse_constant)
     if type(row) is not dict:
         raise ValueError(f"a {type(row).__name__}")
     return row
@@ -265,17 +256,17 @@ def _object(pairs: list[tuple[str, object]]) -> dict:
     return made
 
 
-def _refuse(constant: str) -> None:
+def refuse_constant(constant: str) -> None:
+    """For `json.loads`, which would take NaN and Infinity."""
     raise ValueError(f"{constant} is no JSON number")
 
 
-def _ordered(value: object, kind: Kind) -> object:
-    """Nested objects with their keys in one order; an amount as a float, so that the column has one type."""
-    if kind is MESSAGES:
-        return [{"role": message["role"], "content": message["content"]} for message in value]
-    if kind is STEPS:
-        return [{key: step[key] for key in STEP_KEYS} for step in value]
-    return float(value) if kind is AMOUNT else value
+def _ordered(column: str, value: object) -> object:
+    """Objects in a list with their keys in one order; dollars as a float, so that the column has one type."""
+    if type(value) is list:
+        keys = STEP_KEYS if column == "steps" else MESSAGE_KEYS
+        return [{key: part[key] for key in keys} for part in value]
+    return float(value) if column == "cost_usd" else value
 
 
 class _Missing:
@@ -285,56 +276,37 @@ class _Missing:
         return "missing"
 
 
-def _problems(rows: list[dict], door: Door) -> list[str]:
-    """What does not fit, one text a column, from one vectorised pandera pass over all rows."""
+def _misfits(rows: list[dict], schema: DataFrameSchema) -> list[str]:
+    """What does not fit, one text a column."""
     if not rows:
         return []
     import pandas
-    import pandera.pandas as pandera
+    from pandera.errors import SchemaErrors
 
-    present = dict.fromkeys(chain.from_iterable(rows))
-    missing = _Missing()
-    frame = pandas.DataFrame(
-        {name: pandas.Series([row.get(name, missing) for row in rows], dtype=object) for name in present}
-    )
-    schema = pandera.DataFrameSchema(
-        # nullable and ignore_na: pandera would drop None before the check, which then never sees it
-        {
-            name: pandera.Column(object, _check(pandera, kind.fits, f"not {kind.words}"), nullable=True)
-            for name, kind in door.columns.items()
-        },
-        checks=pandera.Check(
-            lambda table: ~table[[key for key in door.keys if key in table]].astype(str).duplicated(),
-            error=f"{', '.join(door.keys)} stands twice",
-            ignore_na=False,
-        ),
-        strict=True,
-    )
+    present, missing = dict.fromkeys(chain.from_iterable(rows)), _Missing()
+    cells = {name: [row.get(name, missing) for row in rows] for name in present}
+    frame = pandas.DataFrame({name: pandas.Series(values, dtype=object) for name, values in cells.items()})
     try:
         schema.validate(frame, lazy=True)
-    except pandera.errors.SchemaErrors as errors:
-        return [printable(_problem(error, rows, door)) for error in errors.schema_errors]
+    except SchemaErrors as found:
+        return [printable(_misfit(error, rows, schema)) for error in found.schema_errors]
     return []
 
 
-def _check(pandera: object, fits: Callable[[object], bool], error: str) -> object:
-    return pandera.Check(lambda column: column.map(fits).astype(bool), error=error, ignore_na=False)
-
-
-def _problem(error: object, rows: list[dict], door: Door) -> str:
+def _misfit(error: object, rows: list[dict], schema: DataFrameSchema) -> str:
+    """One failed check of pandera's in words, with the rows where it failed."""
     reason, cases = error.reason_code.name, error.failure_cases
     if reason == "COLUMN_NOT_IN_DATAFRAME":
         return f"column {cases}: missing"
     if reason == "COLUMN_NOT_IN_SCHEMA":
-        return f"column {cases}: unknown; known: {', '.join(door.columns)}"
-    column = error.schema.name
+        return f"column {cases}: unknown; known: {', '.join(schema.columns)}"
+    column = error.schema.name  # None where it is the ids that stand twice
     places = []
     for index in dict.fromkeys(cases["index"]):
         row = rows[index]
-        name = " ".join(str(row.get(key, "no " + key))[:80] for key in door.keys)
-        name = "".join(letter if letter.isprintable() else "?" for letter in name)
+        ids = " ".join(str(row.get(name, f"no {name}"))[:80] for name in schema.metadata["ids"])
         found = f" has {repr(row.get(column, _Missing()))[:60]}" if column else ""
-        places.append(f"line {index + 1} ({name}){found}")
+        places.append(f"line {index + 1} ({ids}){found}")
     return f"{f'column {column}: ' if column else ''}{error.check.error}: {_listed(places, ', ')}"
 
 

@@ -96,7 +96,7 @@ def read(place: str) -> list[dict]:
 
     Raises:
         InputError: there is no such file or revision, or what it holds is neither in the cache nor in the remote.
-        DoorError: a row does not fit.
+        SchemaError: a row does not fit.
     """
     if Path(place).is_file():
         rows = schema.read(place, "predictions")

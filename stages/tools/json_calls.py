@@ -11,6 +11,7 @@ import json
 import re
 
 from stages.records.chain import Call, Value, value_text
+from stages.records.schema import refuse_constant
 from stages.tools.calls import KIND_EXAMPLES, MAX_LENGTH, CallError, number, refuse_hidden, shown, typed
 from stages.tools.tool import Tool
 
@@ -101,11 +102,6 @@ def _value(written: object, kind: str) -> Value:
     if type(written) is not str:
         raise TypeError
     return written
-
-
-def refuse_constant(constant: str) -> None:
-    """For `json.loads`, which would take NaN and Infinity."""
-    raise ValueError(f"{constant} is no JSON number")
 
 
 def _check_length(text: str, tools: dict[str, Tool]) -> None:

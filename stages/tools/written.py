@@ -11,8 +11,9 @@ import json
 import re
 from collections.abc import Iterator
 
+from stages.records.schema import refuse_constant
 from stages.tools.calls import CallError, parse
-from stages.tools.json_calls import call_text, refuse_constant
+from stages.tools.json_calls import call_text
 from stages.tools.tool import Tool
 
 # Many templates write the opening mark into the prompt, so that the model's own text has the closing one alone.

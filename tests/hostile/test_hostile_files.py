@@ -48,7 +48,7 @@ LINES = {
 def test_a_line_that_is_no_record_is_named(case, tmp_path):
     path = tmp_path / "chains.jsonl"
     path.write_text(json.dumps(ROWS["chains"]) + "\n" + LINES[case] + "\n", encoding="utf-8")
-    with pytest.raises(schema.DoorError) as refused:
+    with pytest.raises(schema.SchemaError) as refused:
         schema.read(path, "chains")
     assert "line 2: not a JSON object" in one_line(refused)
 
@@ -111,7 +111,7 @@ def test_2000_hostile_rows_come_back_as_they_were_written(tmp_path, rows, cut):
     assert schema.read(path, "chains") == rows
     path.write_bytes(path.read_bytes()[:-cut])  # a file that was cut is refused, unless only its last line end is gone
     if cut > 1:
-        with pytest.raises(schema.DoorError):
+        with pytest.raises(schema.SchemaError):
             schema.read(path, "chains")
 
 

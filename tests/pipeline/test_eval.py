@@ -21,7 +21,7 @@ from stages.report.metrics import metrics, plots, split
 from stages.report.tables import closing, table, warning
 
 
-def test_predictions_are_rows_of_their_door_by_problem(tmp_path):
+def test_predictions_are_rows_of_their_schema_by_problem(tmp_path):
     made = rows(base=BASE, dpo=DPO)
     schema.write(tmp_path / "predictions.jsonl", made, "predictions")
     assert schema.read(tmp_path / "predictions.jsonl", "predictions") == made

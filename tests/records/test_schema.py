@@ -1,4 +1,4 @@
-"""The doors: what is written comes back, equal rows give equal bytes, a bad file is one error that names the place."""
+"""The files: what is written comes back, equal rows give equal bytes, a bad file is one error that names the place."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stages.records import schema
 from stages.records.files import FileError, replace_file, write_metrics
-from stages.records.schema import DoorError
+from stages.records.schema import SchemaError
 
 # Halves of surrogate pairs are allowed, but not side by side: JSON joins two matching halves into one character.
 texts = st.text(st.one_of(st.characters(), st.sampled_from('\u2028\u2029\x85\x00\r\n\ufeff"\\'), st.just("\ud800")))
@@ -26,18 +26,22 @@ def bad(path, rows):
     """The message of the error that a chains file of these rows gives; as text, so that a test may break anything."""
     lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
     path.write_bytes("".join(line + "\n" for line in lines).encode("utf-8", "surrogateescape"))
-    with pytest.raises(DoorError) as caught:
+    with pytest.raises(SchemaError) as caught:
         schema.read(path, "chains")
     message = str(caught.value)
     assert message.startswith(f"{path}: ") and "\n" not in message
     return message
 
 
-@pytest.mark.parametrize("door", schema.DOORS)
-def test_rows_come_back_as_written(tmp_path, door):
-    assert list(ROWS[door]) == list(schema.DOORS[door].columns)
-    schema.write(tmp_path / "rows.jsonl", [ROWS[door]], door)
-    assert schema.read(tmp_path / "rows.jsonl", door) == [ROWS[door]]
+def test_every_file_is_tested():
+    assert ROWS.keys() == schema.schemas().keys()
+
+
+@pytest.mark.parametrize("file", ROWS)
+def test_rows_come_back_as_written(tmp_path, file):
+    assert list(ROWS[file]) == list(schema.schemas()[file].columns)
+    schema.write(tmp_path / "rows.jsonl", [ROWS[file]], file)
+    assert schema.read(tmp_path / "rows.jsonl", file) == [ROWS[file]]
 
 
 @given(st.lists(st.tuples(texts, texts, st.dictionaries(texts, texts, max_size=3)), max_size=4))
@@ -68,20 +72,20 @@ def test_the_order_of_keys_does_not_change_the_bytes(tmp_path):
     assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes()
 
 
-@pytest.mark.parametrize("door", schema.DOORS)
-def test_the_datasets_library_reads_every_file(tmp_path, door):
+@pytest.mark.parametrize("file", ROWS)
+def test_the_datasets_library_reads_every_file(tmp_path, file):
     from datasets import load_dataset
 
     path = tmp_path / "rows.jsonl"
-    schema.write(path, [ROWS[door]], door)
+    schema.write(path, [ROWS[file]], file)
     loaded = load_dataset("json", data_files=str(path), split="train", cache_dir=str(tmp_path))
-    assert loaded.column_names == list(ROWS[door])
-    for name, value in ROWS[door].items():
+    assert loaded.column_names == list(ROWS[file])
+    for name, value in ROWS[file].items():
         assert loaded[0][name] == value
 
 
 def test_a_missing_file_names_the_stage_that_makes_it(tmp_path):
-    with pytest.raises(DoorError, match=r"chains\.jsonl: no such file; make it with `dvc repro generate"):
+    with pytest.raises(SchemaError, match=r"chains\.jsonl: no such file; make it with `dvc repro generate"):
         schema.read(tmp_path / "chains.jsonl", "chains")
 
 
@@ -149,7 +153,7 @@ def test_a_duplicate_id_is_named(tmp_path):
 def test_the_same_problem_may_stand_once_for_each_model(tmp_path):
     rows = [{**ROWS["predictions"], "model": model} for model in ("base", "dpo")]
     schema.write(tmp_path / "f", rows, "predictions")
-    with pytest.raises(DoorError, match=r"model, use, problem_id stands twice: line 3 \(dpo heldout p/1\)"):
+    with pytest.raises(SchemaError, match=r"model, use, problem_id stands twice: line 3 \(dpo heldout p/1\)"):
         schema.write(tmp_path / "f", [*rows, rows[1]], "predictions")
 
 
@@ -188,7 +192,7 @@ def test_bad_rows_are_not_written_and_the_old_file_stays(tmp_path):
     path = tmp_path / "rows.jsonl"
     schema.write(path, chains(2), "chains")
     before = path.read_bytes()
-    with pytest.raises(DoorError, match="not written: column cost_usd"):
+    with pytest.raises(SchemaError, match="not written: column cost_usd"):
         schema.write(path, [{**ROWS["chains"], "cost_usd": float("nan")}], "chains")
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

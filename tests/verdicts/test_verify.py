@@ -23,7 +23,7 @@ def test_a_right_answer_reached_by_calls_is_correct(problem, texts):
     row = judged(problem, texts)
     assert (row["verdict"], row["failure"]) == ("correct", "")
     assert all(row[check] is True for check in schema.HARD_CHECKS + schema.SOFT_CHECKS)
-    assert list(row) == list(schema.DOORS["verdicts"].columns)
+    assert list(row) == list(schema.schemas()["verdicts"].columns)
 
 
 @pytest.mark.parametrize(

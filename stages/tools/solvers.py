@@ -1,7 +1,7 @@
 """What the worker runs: z3 and Math-Verify, on arguments that the parent has parsed and checked.
 
 Started as `python -I solvers.py` by stages/tools/worker.py; it imports nothing else of the project. A request and a
-reply are each a length in four bytes and a JSON object.
+reply are each a JSON object on a line, on the socket that stands at its stdin.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ import importlib
 import json
 import os
 import resource
-import struct
 from collections.abc import Callable
 
 MAX_MEMORY = 1 << 30  # bytes of address space
 MOST_COMPARED = 200  # pairs of premises that are held against each other, each with a small limit of its own
-HEAD = struct.Struct("!I")
 
 
 def _entails(argument: dict) -> dict:
@@ -161,14 +159,12 @@ def serve() -> None:
         hard = resource.getrlimit(limit)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(limit, (value, value))
-    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(0), "wb")
     nowhere = os.open(os.devnull, os.O_RDWR)
     for file in (0, 1, 2):
         os.dup2(nowhere, file)
-    while head := requests.read(HEAD.size):
-        request = json.loads(requests.read(*HEAD.unpack(head)))
-        body = json.dumps(_answer(request)).encode()
-        replies.write(HEAD.pack(len(body)) + body)
+    for request in requests:
+        replies.write(json.dumps(_answer(json.loads(request))).encode() + b"\n")
         replies.flush()
 
 

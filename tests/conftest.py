@@ -13,8 +13,10 @@ import pytest
 from hypothesis import settings
 
 # A loaded machine takes its time: no example fails for it.
-settings.register_profile("stepcall", deadline=None)
-settings.load_profile("stepcall")
+settings.register_profile("quick", deadline=None, max_examples=25)
+settings.register_profile("full", deadline=None)
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
+settings.load_profile(PROFILE)
 
 # One thread: the tests run beside each other's processes, and byte-equality tests need a fixed order of additions.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -26,6 +28,12 @@ ROOT = Path(__file__).resolve().parent.parent
 pytest.register_assert_rewrite("formulas", "guard", "judged", "logs", "predicted", "projects", "strict_server")
 
 SHARED = Path(os.environ.get("STEPCALL_SHARED") or ROOT.parent / "shared" / "data")
+
+
+def examples(full: int, **more: object) -> settings:
+    """The settings of a property: so many examples in the profile `full`, a tenth of them (25 at least) in `quick`."""
+    quick = min(full, max(25, full // 10))
+    return settings(max_examples=full if PROFILE == "full" else quick, **more)
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import jsonschema
 import pytest
+from conftest import examples
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 from strict_server import PROBLEM, what_a_provider_refuses
 from values import VALUES
@@ -95,7 +95,7 @@ def as_json_says(call: Call) -> Call:
     return Call(call.tool, arguments)
 
 
-@examples(max_examples=300, deadline=None)
+@examples(300)
 @given(
     call_lists(), st.lists(st.sampled_from(["", "a", "a", "call00000", "\u202e", "x" * 5000]), min_size=6, max_size=6)
 )

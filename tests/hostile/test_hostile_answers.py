@@ -6,8 +6,9 @@ import time
 from fractions import Fraction
 
 import pytest
+from conftest import examples
 from guard import SECONDS, harmless
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.verdicts import notation
@@ -116,7 +117,7 @@ PIECES += [
 ANSWERS = st.lists(st.sampled_from(PIECES), max_size=9).map("".join) | st.text(max_size=25)
 
 
-@settings(max_examples=2000, deadline=None)
+@examples(2000)
 @given(
     ANSWERS, ANSWERS, st.sampled_from(["math", "logic"]), st.sampled_from([Fraction(0), Fraction(1, 100), Fraction(2)])
 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from conftest import examples
 from guard import harmless
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.tools import TOOLKITS
@@ -199,7 +200,7 @@ def test_microchain_the_error_holds_no_traceback_and_no_path():
         assert not any(word in step.error for word in ("Traceback", "File ", "stages", ".py", "line "))
 
 
-@settings(max_examples=2000, deadline=None)
+@examples(2000)
 @given(
     st.text(max_size=80)
     | st.text("Add(ab=\"'\\1.,/-)[] \n`é\u202e", max_size=60)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from conftest import examples
 from guard import harmless, refused
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.tools.arithmetic.toolkit import ARITHMETIC, MAX_RESULT
@@ -112,7 +113,7 @@ def test_a_hostile_equation_is_refused(case):
     refused(ARITHMETIC.tools["SolveLinear"], None, equation=equation, unknown=unknown)
 
 
-@settings(max_examples=2000, deadline=None)
+@examples(2000)
 @given(
     st.text("0123456789.+-*/%() x=", max_size=80) | st.text("9*()", max_size=80) | st.text(max_size=40),
     st.sampled_from(["x", "n", "_x", "price"]) | st.text(max_size=3),

@@ -7,10 +7,10 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, examples
 from door_rows import ROWS
 from guard import harmless, one_line
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from stages.records import schema
@@ -70,7 +70,7 @@ JSON_VALUES = st.recursive(
 COLUMNS = st.sampled_from(sorted(ROWS["chains"])) | st.text(max_size=5)
 
 
-@settings(max_examples=2000, deadline=None)
+@examples(2000)
 @given(
     st.text(max_size=40)
     | st.text('{}[]":,0123456789.eE-+ntfaNI\\u', max_size=40)
@@ -102,9 +102,9 @@ ROW = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(200, suppress_health_check=list(HealthCheck))
 @given(st.lists(ROW, min_size=10, max_size=10), st.integers(1, 60))
-def test_2000_hostile_rows_come_back_as_they_were_written(tmp_path, rows, cut):
+def test_hostile_rows_come_back_as_they_were_written(tmp_path, rows, cut):
     path = tmp_path / "chains.jsonl"
     rows = [{**row, "chain_id": f"p/{number}"} for number, row in enumerate(rows)]
     schema.write(path, rows, "chains")
@@ -115,7 +115,7 @@ def test_2000_hostile_rows_come_back_as_they_were_written(tmp_path, rows, cut):
             schema.read(path, "chains")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(150, suppress_health_check=list(HealthCheck))
 @given(st.dictionaries(COLUMNS, JSON_VALUES, min_size=1, max_size=2))
 def test_a_row_of_any_shape_is_kept_or_refused_in_one_line(tmp_path, changes):
     path = tmp_path / "chains.jsonl"

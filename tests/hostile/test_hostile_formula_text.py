@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from conftest import within
+from conftest import examples, within
 from formulas import refused
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stages.tools.fol.formula import MAX_DEPTH, MAX_LENGTH, FormulaError, parse, text
@@ -68,7 +68,7 @@ def test_the_limits_are_named():
     assert parse("¬" * (MAX_DEPTH - 1) + "P")
 
 
-@settings(max_examples=2_000, deadline=None)
+@examples(2_000)
 @given(st.one_of(st.text(max_size=60), st.lists(st.sampled_from(PIECES), max_size=40).map(" ".join)))
 @example("∀x.y.P")
 @example("∀x ∀")

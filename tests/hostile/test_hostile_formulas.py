@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
+from conftest import examples
 from guard import SECONDS, harmless, refused
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.tools import TOOLKITS
@@ -131,7 +132,7 @@ SYMBOLS = st.sampled_from(
 )
 
 
-@settings(max_examples=2000, deadline=None)
+@examples(2000)
 @given(
     st.lists(SYMBOLS, max_size=25).map(" ".join) | st.lists(SYMBOLS, max_size=25).map("".join) | st.text(max_size=40)
 )

@@ -8,8 +8,9 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
+from conftest import examples
 from guard import harmless, memory
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from test_hostile_calls import CODE, FAILURES, TOOLS, TURNS, refused
 
@@ -128,7 +129,7 @@ ANYTHING = st.recursive(
 KEYS = st.sampled_from(["a", "b", "c", "answer", "goal", "premises", "", "a=1, b", "_state"]) | st.text(max_size=3)
 
 
-@settings(max_examples=2000, deadline=None)
+@examples(2000)
 @given(
     st.sampled_from([*sorted(TOOLS), "Power", 'Finish(answer="', "Add(a=1, b="]) | st.text(max_size=9),
     st.text(max_size=60)
@@ -153,7 +154,7 @@ VALUES = {"number": st.integers() | st.decimals(allow_nan=False, allow_infinity=
 VALUES |= {"texts": st.lists(WRITABLE, max_size=3), "value": VALUES["number"] | WRITABLE}
 
 
-@settings(max_examples=2000, deadline=None)
+@examples(2000)
 @given(st.data())
 def test_every_valid_native_call_is_read_exactly(data):
     tool = TOOLS[data.draw(st.sampled_from(sorted(TOOLS)))]

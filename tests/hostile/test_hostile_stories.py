@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from conftest import examples
 from guard import harmless
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.tools import TOOLKITS
@@ -138,7 +139,7 @@ WORDS = st.sampled_from(
 SENTENCES = st.lists(WORDS, max_size=12).map(" ".join) | st.text(max_size=40)
 
 
-@settings(max_examples=2000, deadline=None)
+@examples(2000)
 @given(SENTENCES, SENTENCES)
 def test_any_fact_is_derived_by_a_rule_or_refused(story, fact):
     state = open_theory(f"{LEO} {story}")

@@ -7,8 +7,8 @@ import sys
 from dataclasses import replace
 
 import pytest
-from conftest import ROOT
-from hypothesis import given, settings
+from conftest import ROOT, examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages import pair
@@ -61,7 +61,7 @@ attempts = st.lists(
 
 
 @given(attempts, st.integers(1, 4), st.integers(0, 3), st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_every_pair_is_two_sides_of_one_prompt(tried, per_problem, seed, shuffled):
     chains = [chain(problem, turns, sample) for sample, (problem, turns) in enumerate(tried)]
     rows, _ = made(chains, per_problem=per_problem, seed=seed)
@@ -91,7 +91,7 @@ def test_every_pair_is_two_sides_of_one_prompt(tried, per_problem, seed, shuffle
 
 
 @given(attempts)
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_a_rejected_step_is_one_that_no_correct_chain_takes_there(tried):
     chains = [chain(problem, turns, sample) for sample, (problem, turns) in enumerate(tried)]
     right = [row for row, judged in chains if judged["verdict"] == "correct"]

@@ -94,6 +94,31 @@ def project(tmp_path_factory):
     return project
 
 
+SPY = """
+import atexit, os, runpy, sys
+here = os.path.join(os.getcwd(), 'stages') + os.sep
+def tell():
+    files = {getattr(m, '__file__', None) or '' for m in list(sys.modules.values())}
+    print('LOADED', *sorted(os.path.relpath(f) for f in files if f.startswith(here)))
+atexit.register(tell)
+sys.argv[:] = sys.argv[1:]
+runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def said(project) -> dict[str, str]:
+    """What each stage says when its command runs again without DVC, and the files of ours that it loaded."""
+    import yaml
+
+    outputs = {}
+    for name, stage in yaml.safe_load((project.folder / "dvc.lock").read_text())["stages"].items():
+        command = stage["cmd"].split()
+        assert command[:2] == ["python", "-m"]
+        outputs[name] = project.run(sys.executable, "-c", SPY, *command[2:])
+    return outputs
+
+
 def test_every_stage_leaves_its_outputs_and_metrics(project):
     for name in ("chains", "verdicts", "pairs", "predictions"):
         assert (project.folder / "data" / f"{name}.jsonl").stat().st_size > 0
@@ -112,11 +137,10 @@ def test_nothing_that_is_made_is_in_git(project):
     assert project.run("git", "status", "--short") == ""
 
 
-def test_each_stage_ends_with_a_line_of_what_came_out(project):
+def test_each_stage_ends_with_a_line_of_what_came_out(project, said):
     for name in STAGES:
-        stage, _, student = name.partition("@")
-        said = project.run(*["python", "-m", f"stages.{stage}", *([student] if student else [])])
-        assert re.match(f"{stage}[ :]", said.strip().splitlines()[-1]), said
+        lines = [line for line in said[name].strip().splitlines() if not line.startswith("LOADED")]
+        assert re.match(f"{name.partition('@')[0]}[ :]", lines[-1]), said[name]
     assert project.run("git", "status", "--short") == ""
 
 
@@ -135,27 +159,15 @@ def test_data_sets_reads_every_file(project):
         assert len(rows) == path.read_bytes().count(b"\n")
 
 
-def test_only_what_a_stage_reads_is_in_its_deps_and_all_of_it(project):
+def test_only_what_a_stage_reads_is_in_its_deps_and_all_of_it(project, said):
     """The first-party files that a stage loads are files that it depends on, so no edit is missed."""
     import yaml
 
     stages = yaml.safe_load((project.folder / "dvc.lock").read_text())["stages"]
-    spy = (
-        "import atexit, os, runpy, sys\n"
-        "here = os.path.join(os.getcwd(), 'stages') + os.sep\n"
-        "def tell():\n"
-        "    files = {getattr(m, '__file__', None) or '' for m in list(sys.modules.values())}\n"
-        "    print('LOADED', *sorted(os.path.relpath(f) for f in files if f.startswith(here)))\n"
-        "atexit.register(tell)\n"
-        "sys.argv[:] = sys.argv[1:]\n"
-        "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)\n"
-    )
     for name in STAGES:
         command = stages[name]["cmd"].split()
-        assert command[:2] == ["python", "-m"]
-        output = project.run(sys.executable, "-c", spy, *command[2:])
         loaded = {f"{command[2].replace('.', '/')}.py"}
-        loaded |= set(re.search(r"^LOADED(.*)$", output, re.M).group(1).split())
+        loaded |= set(re.search(r"^LOADED(.*)$", said[name], re.M).group(1).split())
         deps = {dep["path"] for dep in stages[name]["deps"]}
         missing = {path for path in loaded if path not in deps and not any(path.startswith(f"{dep}/") for dep in deps)}
         assert missing - {"stages/__init__.py"} == set(), name

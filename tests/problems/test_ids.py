@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from conftest import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from logs import PROBLEM, RIGHT, Folder, log_folder, written
 from predicted import SUM, chain
@@ -110,7 +111,7 @@ names = st.sampled_from(["a", "a@2", "a-redrawn-1", "b"])
 files = st.lists(st.dictionaries(names, st.integers(0, 3), min_size=1), min_size=1, max_size=4)
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(files)
 def test_ids_and_questions_go_one_to_one_whatever_files_are_read(tmp_path_factory, given_files):
     folder = tmp_path_factory.mktemp("files")

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from conftest import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.agent.loop import Attempt, Reply
@@ -21,7 +22,7 @@ def entries(**uses):
     return ProblemsParams(**{use: tuple(uses.get(use, ())) for use in ("train", "dev", "heldout", "ood")})
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.sampled_from(VARIANTS), st.integers(0, 10**6))
 def test_every_reference_solution_reaches_gold_without_a_failed_call(source_and_variant, seed):
     source, variant = source_and_variant
@@ -36,7 +37,7 @@ def test_every_reference_solution_reaches_gold_without_a_failed_call(source_and_
             assert attempt.state.rests_on(problem.gold)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.sampled_from(SOURCES), st.integers(0, 10**6))
 def test_every_misconception_is_a_valid_chain_to_a_wrong_answer_or_a_lucky_one(source, seed):
     lucky = trapped = 0

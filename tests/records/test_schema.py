@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import examples
 from door_rows import ROWS, STEP
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from stages.records import schema
@@ -45,7 +46,7 @@ def test_rows_come_back_as_written(tmp_path, file):
 
 
 @given(st.lists(st.tuples(texts, texts, st.dictionaries(texts, texts, max_size=3)), max_size=4))
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_comes_back_as_written(tmp_path, contents):
     rows = [
         {

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from conftest import examples
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from students import QWEN_TEMPLATE, byte_tokenizer
 
@@ -77,7 +78,7 @@ CONTENT = st.one_of(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(CONTENT, CONTENT), min_size=1, max_size=3), CONTENT)
 @pytest.mark.parametrize("shape", ["tiny", "counted", "qwen", "llama"])
 def test_decoded_trained_tokens_are_what_the_model_wrote(tokenizers, shape, exchanges, question):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from conftest import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from students import QWEN_TEMPLATE, byte_tokenizer
 from templates import tokenizer_of
@@ -95,7 +96,7 @@ PART = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.lists(st.tuples(PART, PART), min_size=1, max_size=3), PART)
 @pytest.mark.parametrize("name", ["qwen2_5", "qwen3", "lfm2_2_5", "gemma", "deepseek_r1_distill"])
 def test_whatever_is_said_a_turn_follows_its_prompt(tokenizers, name, exchanges, question):

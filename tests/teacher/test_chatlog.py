@@ -7,8 +7,8 @@ import json
 import re
 
 import pytest
-from conftest import ROOT
-from hypothesis import HealthCheck, given, settings
+from conftest import ROOT, examples
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from logs import PROBLEM, RIGHT, Folder, log_folder, native, stated, written
 
@@ -224,7 +224,7 @@ MESSAGES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(st.lists(MESSAGES, max_size=6), ANYTHING))
 def test_any_log_is_a_chain_or_a_line_that_says_why_not(folder, messages):
     folder.write({"problem": PROBLEM, "messages": messages})

@@ -13,7 +13,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from conftest import examples
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from stages.teacher.journal import journal as journal_module
@@ -75,7 +76,7 @@ def test_each_part_of_a_request_is_part_of_its_key(part):
     assert request_key(request("a")) != request_key(request("a") | {part: other[part]})
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@examples(30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(question=st.text(st.characters(), min_size=1), system=st.text(st.characters()), answer=st.text(st.characters()))
 def test_any_text_comes_back_as_it_was(tmp_path, question, system, answer):
     shutil.rmtree(tmp_path / "j", ignore_errors=True)
@@ -161,7 +162,7 @@ def test_a_journal_is_read_with_grep_and_any_reader_of_json(tmp_path):
     assert found.returncode == 0
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+@examples(300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0, 10**6), byte=st.binary(min_size=1, max_size=1))
 def test_a_changed_byte_never_changes_an_answer(tmp_path, place, byte):
     if not (tmp_path / "whole").exists():

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
-from hypothesis import HealthCheck, given, settings
+from conftest import ROOT, examples
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from test_journal import HOLD, buy, known, request, response, shards
 
@@ -263,7 +263,7 @@ NAMES = ("check", "key", "request", "response", "system", "text", "version", "te
 LIKE_A_LINE = st.dictionaries(st.sampled_from(NAMES), ANY_JSON)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+@examples(300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(st.binary() | (ANY_JSON | LIKE_A_LINE).map(lambda value: json.dumps(value).encode()), min_size=1))
 def test_whatever_a_file_holds_each_line_is_read_or_named(tmp_path, lines):
     content = b"\n".join(lines) + b"\n"

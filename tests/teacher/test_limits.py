@@ -11,7 +11,8 @@ import random
 import selectors
 
 import pytest
-from hypothesis import given, settings
+from conftest import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.agent.loop import Reply
@@ -93,7 +94,7 @@ def fullest(sent: list[tuple[float, int]], of: int) -> int:
     return most
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(
     limit=st.integers(1, 3000),
     workers=st.integers(1, 64),
@@ -121,7 +122,7 @@ def test_a_slow_provider_is_not_slowed_further():
     assert limited[-1][0] < free[-1][0] + 1.0
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(
     limit=st.integers(10_000, 2_000_000),
     workers=st.integers(1, 64),

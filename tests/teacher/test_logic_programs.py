@@ -7,8 +7,8 @@ import json
 from collections import Counter
 
 import pytest
-from conftest import shared, within
-from hypothesis import given, settings
+from conftest import examples, shared, within
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.problems.jsonl import JsonlError
@@ -125,7 +125,7 @@ PIECES = [
 ]
 
 
-@settings(max_examples=2_000, deadline=None)
+@examples(2_000)
 @given(st.one_of(st.text(max_size=80), st.lists(st.sampled_from(PIECES), max_size=60).map("".join)))
 def test_any_text_is_a_program_or_one_error_of_ours(program):
     with within(0.2), contextlib.suppress(ProgramError):
@@ -256,7 +256,7 @@ def test_a_program_without_one_query_has_no_answer(program):
     assert (one.answer, row["verdict"], row["failure"]) == ("", "incorrect", "no_answer")
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.one_of(st.text(max_size=80), st.lists(st.sampled_from(PIECES), max_size=40).map("".join)))
 def test_any_text_is_a_chain_that_is_not_correct_by_chance(program):
     one, row = made(program)
@@ -379,7 +379,7 @@ def test_a_program_of_formulas_is_run_only_as_it_stands(old, new, changes, answe
     assert one.stop == ("finish" if answer else "max_tokens")
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.lists(
         st.sampled_from(["Premises:", "Conclusion:", "Facts:", "∀x (", "Cat(tom)", "→", "Purr(tom)", ")", "\n", ":::"]),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from conftest import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.records.chain import number_text
@@ -101,7 +102,7 @@ def test_results_stand_between_the_marks_of_a_template(text, results):
     assert results_in(text) == results
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.fractions(max_denominator=1000), st.fractions(max_denominator=1000))
 def test_only_the_number_itself_is_the_same(one, other):
     step = run_call(f"Multiply(a={number_text(one)}, b=1)", TOOLS, None)
@@ -110,7 +111,7 @@ def test_only_the_number_itself_is_the_same(one, other):
         assert agrees(number_text(other), step) is not True
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.text(max_size=30))
 def test_any_text_is_compared_or_not(said):
     for step in (SEVEN, THIRD, REFUSED):

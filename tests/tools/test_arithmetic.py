@@ -5,7 +5,8 @@ import time
 from fractions import Fraction
 
 import pytest
-from hypothesis import assume, given, settings
+from conftest import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stages.records.chain import number_text
@@ -37,7 +38,6 @@ def refusal(function, *arguments) -> str:
     return str(refused.value)
 
 
-@settings(deadline=None)
 @given(NUMBERS, NUMBERS)
 def test_the_five_plain_tools_agree_with_fractions(a, b):
     arguments = f"(a={number_text(a)}, b={number_text(b)})"
@@ -71,7 +71,7 @@ def expressions(draw, depth=0):
     return f"({left} {kind} {right})", value
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(expressions())
 def test_calculate_agrees_with_fractions(expression):
     text, value = expression
@@ -86,7 +86,7 @@ LEVELS = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     st.lists(st.tuples(st.sampled_from(["+", "-", "*", "/", "**", "%"]), st.integers(1, 4)), max_size=6),
     st.integers(1, 9),
@@ -180,7 +180,7 @@ def test_calculate_refuses_with_a_reason(expression, hint):
     assert hint in refusal(calculate, expression)
 
 
-@settings(max_examples=2000, deadline=None)
+@examples(2000)
 @given(st.text("0123456789.+-*/%() x=", max_size=60) | st.text("9*(%)", max_size=60) | st.text(max_size=30))
 def test_random_expressions_raise_nothing_but_tool_error(text):
     for function in (calculate, solve):
@@ -210,7 +210,6 @@ def test_the_most_expensive_expressions_take_milliseconds(expression):
     assert (time.process_time() - start) / 10 < 0.02
 
 
-@settings(deadline=None)
 @given(NUMBERS, NUMBERS, NUMBERS, NUMBERS)
 def test_solve_linear_finds_the_one_solution(a, b, c, d):
     assume(a != c)
@@ -289,7 +288,6 @@ def test_round_takes_halves_away_from_zero(x, digits, result):
     assert run(f"Round(x={x}, digits={digits})") == result
 
 
-@settings(deadline=None)
 @given(NUMBERS, st.integers(-12, 12))
 def test_round_gives_the_nearest_multiple(x, digits):
     rounded, unit = number(run(f"Round(x={number_text(x)}, digits={digits})")), Fraction(10) ** -digits

@@ -4,8 +4,8 @@ import random
 from fractions import Fraction
 
 import pytest
-from conftest import within
-from hypothesis import given, settings
+from conftest import examples, within
+from hypothesis import given
 from hypothesis import strategies as st
 from values import VALUES
 
@@ -32,7 +32,7 @@ def refusal(text: str) -> CallError:
     return refused.value
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(calls())
 def test_every_call_is_read_back_from_its_text(call):
     read = parse(call.text(), TOOLS)
@@ -40,7 +40,7 @@ def test_every_call_is_read_back_from_its_text(call):
     assert list(read.arguments) == list(call.arguments)
 
 
-@settings(max_examples=1000, deadline=None)
+@examples(1000)
 @given(st.text(max_size=80) | st.text("Add(ab=\"'\\1.,/-)[] \n`", max_size=40))
 def test_random_text_raises_nothing_but_call_error(text):
     try:
@@ -160,7 +160,6 @@ def test_number_refuses_what_is_not_one(text):
         number(text)
 
 
-@settings(deadline=None)
 @given(st.fractions())
 def test_number_reads_what_number_text_writes(value):
     assert number(number_text(value)) == value

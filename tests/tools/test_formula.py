@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import shared
+from conftest import examples, shared
 from formulas import refused
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.tools.fol.formula import MAX_LENGTH, FormulaError, parse, text
@@ -142,7 +142,7 @@ FORMULAS = st.recursive(
 )
 
 
-@settings(max_examples=2_000, deadline=None)
+@examples(2_000)
 @given(FORMULAS)
 def test_every_formula_is_read_back_from_its_text(formula):
     source = text(formula)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from conftest import within
-from hypothesis import given, settings
+from conftest import examples, within
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.tools.fol.story import read_story
@@ -168,7 +168,7 @@ def test_a_question_has_a_name_where_it_has_all_its_words(name, asks):
     )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     st.text(max_size=200)
     | st.lists(st.sampled_from("A) B. \n ? . ! not by Is it true that Bob cold".split(" "))).map(" ".join)

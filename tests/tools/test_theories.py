@@ -4,8 +4,8 @@ import json
 import time
 
 import pytest
-from conftest import shared
-from hypothesis import given, settings
+from conftest import examples, shared
+from hypothesis import given
 from hypothesis import strategies as st
 from test_deduction import LEO, derive, recall, refusal, texts
 
@@ -95,7 +95,7 @@ def one_step(known, theory):
     } - known
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(triples, max_size=4), st.lists(rules(), max_size=8), triples, st.randoms(use_true_random=False))
 def test_derive_in_any_order_reaches_the_closure_and_refuses_only_what_no_rule_gives(facts, theory, goal, random):
     def text(triple):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from conftest import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from written_forms import ADD, ARGUMENTS, FORMS
 
@@ -73,7 +74,7 @@ def test_marks_around_anything_else_are_unread_and_never_a_guess(text):
 PIECES = [*FORMS.values(), *THOUGHTS_END, "<tool_call>", "</tool_call>", "{", "}", "[", '"', ADD, "<function=", "\n"]
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=8)), max_size=6).map("".join))
 def test_any_text_holds_calls_that_the_text_form_gives_back_or_is_unread(text):
     assert text.endswith(after_thoughts(text))

@@ -3,8 +3,8 @@
 from fractions import Fraction
 
 import pytest
-from conftest import within
-from hypothesis import given, settings
+from conftest import examples, within
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.records.chain import number_text
@@ -55,7 +55,7 @@ PIECES = st.sampled_from(
 TEXTS = st.lists(PIECES, max_size=7).map("".join) | st.text(max_size=20)
 
 
-@settings(max_examples=2000, deadline=None)
+@examples(2000)
 @given(TEXTS, TEXTS, st.sampled_from(["math", "logic"]), st.sampled_from([Fraction(0), Fraction(1, 100), Fraction(2)]))
 def test_equality_is_symmetric_and_reflexive_on_any_text(a, b, task, tolerance):
     assert equal(a, b, task, tolerance) is equal(b, a, task, tolerance)
@@ -63,14 +63,12 @@ def test_equality_is_symmetric_and_reflexive_on_any_text(a, b, task, tolerance):
     canonical_number(a)
 
 
-@settings(deadline=None)
 @given(st.fractions(), st.fractions())
 def test_plain_numbers_are_equal_exactly_where_they_are(a, b):
     assert equal(number_text(a), number_text(b), "math") is (a == b)
     assert canonical_number(number_text(a)) == a
 
 
-@settings(deadline=None)
 @given(
     st.integers(-(10**12), 10**12), st.integers(0, 99), st.sampled_from(["", "$"]), st.sampled_from(["", " dollars"])
 )

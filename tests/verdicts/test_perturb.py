@@ -1,7 +1,8 @@
 """Perturbation: a chain read as a program gives with other numbers what a sound chain gives, or it was luck."""
 
 import pytest
-from hypothesis import given, settings
+from conftest import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.tools.arithmetic.toolkit import ARITHMETIC
@@ -134,7 +135,7 @@ TOOLS = st.sampled_from(["Add", "Subtract", "Multiply", "Divide"])
 OPERANDS = st.sampled_from(["12", "7", "-15", "0.2", "0.8", "3", "0", "84", "20", "1/3"])
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.lists(st.tuples(TOOLS, OPERANDS, OPERANDS), max_size=6), st.integers(1, 3))
 def test_any_chain_is_told_or_not_but_never_breaks(calls, redraws):
     steps = [run_call(f"{tool}(a={a}, b={b})", ARITHMETIC.tools, None) for tool, a, b in calls]

@@ -32,6 +32,7 @@ ROWS = {
         "completion_tokens": 2,
         "cost_usd": 0.5,
     },
+    "corpus": {"problem_id": "p/1", "sample": 0, "task": "math", "messages": TURNS},
     "verdicts": {
         "chain_id": "p/1#0-00000000",
         "problem_id": "p/1",
@@ -51,6 +52,13 @@ ROWS = {
         "chosen_chain_id": "a",
         "rejected_chain_id": "b",
         "failure": "wrong_answer",
+    },
+    "demonstrations": {
+        "chain_id": "p/1#0-00000000",
+        "problem_id": "p/1",
+        "task": "math",
+        "prompt": TURNS[:1],
+        "completion": TURNS[1:],
     },
     "predictions": {
         "model": "base",

@@ -279,19 +279,30 @@ def load(path: str | Path = "params.yaml") -> Params:
     Raises:
         ParamsError: the file is missing or no YAML, or a key is unknown, missing, of a wrong type or out of range.
     """
+    path = Path(path)
+    try:
+        return checked(path.read_text(encoding="utf-8"), path)
+    except FileNotFoundError:
+        raise ParamsError(f"{path}: no such file in {Path.cwd()}; run in the project's folder") from None
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path}: not valid YAML: {error}") from None
+
+
+def checked(text: str, path: str | Path) -> Params:
+    """The parameters of a text; `path` is what an error names.
+
+    Raises:
+        ParamsError: as for `load`.
+    """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
-    path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
         if _depth(text) > MOST_BRACKETS:
             raise ParamsError(f"{path}: more than {MOST_BRACKETS} brackets are open at once; close them")
         tree = YAML(typ="safe", pure=True).load(text)
         _check_size(tree, path)
         written = json.dumps(tree, default=str)
-    except FileNotFoundError:
-        raise ParamsError(f"{path}: no such file in {Path.cwd()}; run in the project's folder") from None
     except (YAMLError, ValueError, LookupError, TypeError, RecursionError) as error:  # ruamel wraps not all of its own
         raise ParamsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     try:
@@ -340,7 +351,7 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _check_size(tree: object, path: Path) -> None:
+def _check_size(tree: object, path: str | Path) -> None:
     """Refuse what a few bytes grow to: eight lists, each of nine aliases of the one before, print as 10^8 values."""
     waiting, count = [tree], 0
     while waiting:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,6 +58,25 @@ def shared(name: str) -> Path:
     if not (SHARED / name).exists():
         pytest.skip(f"{SHARED / name} is not here")
     return SHARED / name
+
+
+def laid(overlay: Path) -> str:
+    """The committed params.yaml with this overlay laid over it."""
+    from stages.protocols.overlay import overlaid
+
+    return overlaid((ROOT / "params.yaml").read_text(), overlay.read_text())[0]
+
+
+def small_params() -> str:
+    """params.yaml with tests/small.yaml laid over it, a run of some seconds a stage; without comments, to be edited."""
+    return re.sub(r"( *#.*)?\n+", "\n", laid(ROOT / "tests/small.yaml")).lstrip()
+
+
+def small_settings():
+    """The same, read."""
+    from stages.params import checked
+
+    return checked(small_params(), "small_params")
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ ROOMS = {
     "teacher": {"records", "params", "tools", "verdicts", "problems", "students", "agent"},
     "training": {"records", "params", "students", "agent"},
     "report": {"records", "params", "verdicts"},
+    "protocols": {"records", "params"},
 }
 STAGES = {"generate", "verify", "pair", "train", "eval"}  # import rooms, and no stage imports another
 

@@ -6,19 +6,19 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import small_settings
 from students import byte_tokenizer, corpus_of, random_model
 
 from stages.agent.decode import solve_all
 from stages.agent.loop import Attempt, Reply
-from stages.params import AgentParams, load
+from stages.params import AgentParams
 from stages.problems import builtin
 from stages.students.masks import ChatText
 from stages.train import base
 
 AGENT = AgentParams(max_steps=4, max_errors=2, examples=0)
 SHAPES = ("qwen", "llama", "recurrent")
-SMALL = load(ROOT / "tests" / "small.yaml")
+SMALL = small_settings()
 BASE = replace(SMALL.train.base, steps=80)
 
 

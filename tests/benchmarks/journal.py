@@ -18,8 +18,9 @@ import time
 from pathlib import Path
 
 from stages.agent.prompt import prompt_messages
-from stages.params import load
+from stages.params import checked
 from stages.problems import sources
+from stages.protocols.overlay import overlaid
 from stages.teacher.journal.record import call_line, canonical, request_key, system_line, system_name
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -72,7 +73,8 @@ def main() -> None:
 def write(folder: Path, chains: int) -> int:
     """A journal of chains with five calls each; its size in bytes."""
     folder.mkdir()
-    problems = sources.load("train", load(ROOT / "tests" / "small.yaml").problems)
+    text, _ = overlaid((ROOT / "params.yaml").read_text(), (ROOT / "tests/small.yaml").read_text())
+    problems = sources.load("train", checked(text, "small.yaml").problems)
     sampling = {"max_tokens": 256, "temperature": 1.0, "seed": 1}
     size, systems = 0, set()
     with open(folder / f"{time.time_ns():016x}-1.jsonl", "wb") as shard:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from conftest import ROOT
+from conftest import small_params
 
 from stages import verify
 from stages.params import load
@@ -43,7 +43,7 @@ class Folder:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        text = (ROOT / "tests" / "small.yaml").read_text()
+        text = small_params()
         text = text.replace("n: 12,", "n: 2,").replace("samples: 3", "samples: 2")
         text = text.replace("  chains: []", "  chains:\n  - {source: messages, path: mine.jsonl}")
         (folder / "params.yaml").write_text(text)

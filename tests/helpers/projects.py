@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from conftest import ROOT
+from conftest import ROOT, small_params
 from provider import Provider
 
 from stages import generate
 
 KEY = "sk-test-0123456789"
-CHAINS, TURNS = 72, 3  # of tests/small.yaml with `play`
+CHAINS, TURNS = 72, 3  # of the small params with `play`
 
 
 def play(request: dict) -> str:
@@ -29,7 +28,7 @@ class Project:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        shutil.copyfile(ROOT / "tests" / "small.yaml", folder / "params.yaml")
+        (folder / "params.yaml").write_text(small_params())
         self.edit("model: simulated/teacher", "model: openai/test")
 
     def edit(self, old: str, new: str) -> None:

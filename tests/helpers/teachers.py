@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 from pathlib import Path
 
-from conftest import ROOT
+from conftest import small_settings
 
 from stages import params
 from stages.teacher.journal.journal import Journal
@@ -16,8 +16,8 @@ MESSAGES = [{"role": "system", "content": "Solve it."}, {"role": "user", "conten
 
 
 def settings(model: str = "openai/test", url: str | None = None, **changes: object) -> params.Params:
-    """tests/small.yaml with another teacher; `changes` go to the teacher's or the runtime's parameters."""
-    small = params.load(ROOT / "tests" / "small.yaml")
+    """The small params with another teacher; `changes` go to the teacher's or the runtime's parameters."""
+    small = small_settings()
     names = {field.name for field in dataclasses.fields(params.TeacherParams)}
     of_teacher = {"model": model} | {name: value for name, value in changes.items() if name in names}
     of_place = {field.name for field in dataclasses.fields(params.ProviderParams)}

@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from conftest import ROOT
+from conftest import small_params
 from predicted import BASE, DPO, LUCKY, REPAIRED, RIGHT, SFT, STUCK, SUM, WRONG, cells, chain, rows
 
 from stages import eval as evaluation
@@ -186,7 +186,7 @@ def students(tmp_path_factory):
     from stages.students.scratch.tokenizer import train_tokenizer
 
     folder = tmp_path_factory.mktemp("eval")
-    shutil.copy(ROOT / "tests/small.yaml", folder / "params.yaml")
+    (folder / "params.yaml").write_text(small_params())
     made = [problem for name in builtin.MAKERS for problem in builtin.problems(name, "train", 20, 1)]
     tokenizer = train_tokenizer([[{"role": "user", "content": problem.question}] for problem in made], 900)
     tiny = load(folder / "params.yaml").train.tiny

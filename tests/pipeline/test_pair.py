@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from conftest import ROOT, examples
+from conftest import examples, small_params
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -233,7 +233,7 @@ def tokenizer():
 @pytest.fixture
 def folder(tmp_path, tokenizer, monkeypatch):
     """A project folder as pair finds it: parameters of a few problems, chains, verdicts and the base's tokenizer."""
-    shutil.copy(ROOT / "tests/small.yaml", tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text(small_params())
     tokenizer.save_pretrained(tmp_path / "models/base")
     chains = [chain(PENS, RIGHT, 0), chain(PENS, (SEVEN, 'Finish(answer="84")'), 1), chain(CUPS, RIGHT, 0)]
     chains.append(chain(CUPS, ('Reasoning(thought="' + "very long " * 150 + '")', 'Finish(answer="84")'), 1))

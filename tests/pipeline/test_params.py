@@ -4,13 +4,13 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, small_params
 
 from stages.params import ParamsError, load
 from stages.records.command import run
 from stages.records.errors import InputError
 
-TEXT = (ROOT / "tests" / "small.yaml").read_text()
+TEXT = small_params()
 
 
 def written(tmp_path, old, new):

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, small_params
 
 pytestmark = pytest.mark.timeout(1200)  # whole runs of the pipeline
 
@@ -69,7 +69,7 @@ class Project:
         self.run("git", "commit", "-qm", message)
 
 
-def checkout(folder: Path, params: Path) -> Project:
+def checkout(folder: Path, params: str) -> Project:
     """The project's files as they stand, with this params.yaml, committed; never run."""
     files = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -78,7 +78,7 @@ def checkout(folder: Path, params: Path) -> Project:
         if (ROOT / name).is_file() and not name.startswith("metrics/") and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
-    shutil.copyfile(params, folder / "params.yaml")
+    (folder / "params.yaml").write_text(params)
     project = Project(folder)
     project.run("git", "init", "-q")
     project.commit("The project")
@@ -88,7 +88,7 @@ def checkout(folder: Path, params: Path) -> Project:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """The project's files as they stand, committed, and run once."""
-    project = checkout(tmp_path_factory.mktemp("project") / "stepcall", ROOT / "tests" / "small.yaml")
+    project = checkout(tmp_path_factory.mktemp("project") / "stepcall", small_params())
     assert sorted(project.repro()) == sorted(STAGES)
     project.commit("First run")
     return project

@@ -1,32 +1,33 @@
-"""The params files of published protocols: they fit the pipeline, say what they say they do, and run under DVC."""
+"""The overlays of published protocols: they fit the pipeline, say what they say they do, and run under DVC."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, shared
+from conftest import ROOT, laid, shared
 from test_pipeline import STAGES, checkout
 
 from stages import params
 from stages.problems import sources
-from stages.problems.overlap import base_overlap, overlap
+from stages.problems.overlap import overlap, tested
+from stages.protocols.overlay import leaves, plain
 from stages.records.problem import text_key, words
-from stages.teacher.simulated.error_model import readable
+from stages.teacher.simulated import corpus
 
-PROTOCOLS = sorted(path.stem for path in (ROOT / "protocols").glob("*.yaml") if path.stem != "model_solutions")
+FOLDER = ROOT / "stages/protocols"
+PROTOCOLS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 FILES = {
     "mawps.jsonl": "mawps/mawps.jsonl",
     "asdiv.jsonl": "asdiv/validation.jsonl",
     "gsm8k_train.jsonl": "gsm8k/train.jsonl",
     "gsm8k_test.jsonl": "gsm8k/test_0000-0658.jsonl",
 }
-FOLDS = ("problems.train.0.fold", "problems.heldout.0.fold", "train.base.problems.0.fold")
+FOLDS = ("problems.train.0.fold", "problems.heldout.0.fold", "generate.corpus.problems.0.fold")
 # What takes seconds, and fails often enough that there is something to pair.
 TINY = {
-    **dict.fromkeys(("++problems.train.0.n", "++train.base.problems.0.n"), 30),
+    **dict.fromkeys(("++problems.train.0.n", "++generate.corpus.problems.0.n"), 30),
     "++problems.heldout.0.n": 6,
     "generate.simulated.slip": 0.5,
     "train.tiny.width": 32,
@@ -40,13 +41,7 @@ TINY = {
 
 
 def load(name):
-    return params.load(ROOT / "protocols" / f"{name}.yaml")
-
-
-def flat(tree, key=""):
-    if isinstance(tree, dict):
-        return {name: value for part in tree for name, value in flat(tree[part], f"{key}.{part}".strip(".")).items()}
-    return {key: tree}
+    return params.checked(laid(FOLDER / f"{name}.yaml"), name)
 
 
 @pytest.fixture
@@ -58,29 +53,41 @@ def published(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+def close(train, settings):
+    return overlap(train, tested(settings.problems), settings.pair)
+
+
 def untested(train, settings):
-    out = overlap(train, [], settings).out
+    out = close(train, settings).out
     return [problem for problem in train if problem.id not in out]
 
 
+def read_by_base(settings):
+    """What generate puts into data/corpus.jsonl."""
+    return untested(corpus.readable(settings.generate.corpus), settings)
+
+
 def test_there_is_one_for_each():
-    assert PROTOCOLS == ["asdiv_a", "gsm8k", "mawps", "mawps_asdiv_a", "mawps_single", "svamp"]
+    assert PROTOCOLS == ["asdiv_a", "gsm8k", "mawps", "mawps_asdiv_a", "mawps_single", "model_solutions", "svamp"]
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
-def test_a_protocol_is_the_default_but_for_what_its_head_names(name):
-    ours, default = flat(asdict(load(name))), flat(asdict(params.load(ROOT / "params.yaml")))
-    assert ours.keys() == default.keys()
-    head = (ROOT / "protocols" / f"{name}.yaml").read_text().split("\n\n")[0].replace("\n# ", " ")
-    named = head.split("params.yaml but for ")[1].split(". ")[0].replace(" and ", ", ").rstrip(".").split(", ")
-    for key in (key for key in ours if ours[key] != default[key]):
-        assert any(f"{key}.".startswith(f"{part}.") for part in named), key
+def test_a_protocol_holds_what_differs_from_the_default_and_nothing_else(name):
+    text = (FOLDER / f"{name}.yaml").read_text()
+    ours, default = leaves(plain(text)), leaves(plain((ROOT / "params.yaml").read_text()))
+    assert not [key for key, value in ours.items() if default.get(key, ...) == value]
+    assert 10 <= len(text.splitlines()) <= 40 and text.startswith("# ")
+    assert leaves(plain(laid(FOLDER / f"{name}.yaml"))) == default | ours
 
 
 @pytest.mark.parametrize("name", ["mawps", "mawps_single", "asdiv_a"])
 def test_the_three_places_of_a_fold_are_one_fold(name):
     settings = load(name)
-    train, heldout, base = settings.problems.train[0], settings.problems.heldout[0], settings.train.base.problems[0]
+    train, heldout, base = (
+        settings.problems.train[0],
+        settings.problems.heldout[0],
+        settings.generate.corpus.problems[0],
+    )
     assert (train["use"], heldout["use"], base["use"]) == ("train", "test", "train")
     assert {**heldout, "use": "train"} == train == {key: base[key] for key in train} and set(base) - set(train) == {
         "redraws"
@@ -94,7 +101,7 @@ def test_a_fold_s_students_learn_from_nearly_all_its_train_problems_and_from_no_
     train, heldout = (sources.load(use, settings.problems) for use in ("train", "heldout"))
     assert len(overlap(train, [], settings).out) <= 3
     assert base_overlap(settings)["problems"] > 3 * len(train)  # three redraws each, where one is possible
-    read = {text_key(problem.question) for problem in readable(settings.train.base)}
+    read = {text_key(problem.question) for problem in readable(settings.generate.corpus)}
     assert not read & {text_key(problem.question) for problem in heldout}
     whole = sum(len(found) for use in ("train", "heldout") for _, _, found in sources.entries(use, settings.problems))
     assert whole == count
@@ -106,7 +113,7 @@ def test_a_fold_of_mawps_single_is_as_published_and_says_how_much_of_it_is_known
     settings = load("mawps_single")
     train, heldout = (sources.load(use, settings.problems) for use in ("train", "heldout"))
     tested = {words(problem) for problem in heldout}
-    read = {words(problem) for problem in readable(settings.train.base)}
+    read = {words(problem) for problem in readable(settings.generate.corpus)}
     assert 0.1 < len(tested & read) / len(tested) < 0.2
     assert base_overlap(settings)["shared_ngrams"] >= len(tested & read)
     assert not tested & {words(problem) for problem in untested(train, settings)}
@@ -119,7 +126,7 @@ def test_what_one_set_holds_back_no_other_brings_in(published):
     """MAWPS and ASDiv-A share some hundred questions; each set cuts its own folds."""
     settings = load("mawps_asdiv_a")
     held = {words(problem) for problem in sources.load("heldout", settings.problems)}
-    assert not held & {words(problem) for problem in readable(settings.train.base)}
+    assert not held & {words(problem) for problem in readable(settings.generate.corpus)}
     assert not held & {words(problem) for problem in untested(sources.load("train", settings.problems), settings)}
 
 
@@ -127,7 +134,7 @@ def test_what_one_set_holds_back_no_other_brings_in(published):
 def test_gsm8k_s_test_problems_are_not_read(published):
     settings = load("gsm8k")
     assert base_overlap(settings) == {"problems": 3000, "shared_ngrams": 0, "other_numbers": 0}
-    assert len(readable(settings.train.base)) > 2900
+    assert len(readable(settings.generate.corpus)) > 2900
 
 
 @pytest.mark.shared_data
@@ -148,7 +155,7 @@ def test_svamp_takes_a_file_of_its_form_and_counts_what_was_made_from_train_prob
 @pytest.mark.shared_data
 @pytest.mark.timeout(1800)  # two runs of the pipeline and four of dvc beside them
 def test_folds_are_experiments_that_come_back_and_make_one_table(tmp_path):
-    project = checkout(tmp_path / "stepcall", ROOT / "protocols" / "mawps.yaml")
+    project = checkout(tmp_path / "stepcall", laid(FOLDER / "mawps.yaml"))
     (project.folder / "published").mkdir()
     (project.folder / "published" / "mawps.jsonl").symlink_to(shared("mawps/mawps.jsonl"))
     tiny = [part for key, value in TINY.items() for part in ("-S", f"{key}={value}")]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, small_params
 
 ENV = os.environ | {"PYTHONPATH": str(ROOT)}
 # Where pytest runs in the background, Ctrl-C is ignored by what it starts.
@@ -37,7 +36,7 @@ def test_ctrl_c_says_what_was_written_before_it(tmp_path):
 
 
 def test_ctrl_c_of_a_training_keeps_nothing_and_says_so(tmp_path):
-    params = (ROOT / "tests/small.yaml").read_text().replace("    steps: 60\n", "    steps: 60000\n")
+    params = small_params().replace("    steps: 60\n", "    steps: 60000\n")
     (tmp_path / "params.yaml").write_text(params.replace("progress: false", "progress: true"))
     text = START + "sys.argv = ['train', 'base']\nrunpy.run_module('stages.train', run_name='__main__')"
     with open(tmp_path / "said", "w") as said:
@@ -84,7 +83,7 @@ COMMANDS += ["stages.problems.gold", "stages.report.pool", "stages.teacher.journ
 
 @pytest.mark.parametrize("module", COMMANDS)
 def test_a_wrong_argument_is_one_line_and_help_is_there(tmp_path, module):
-    shutil.copy(ROOT / "tests/small.yaml", tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text(small_params())
 
     def ended(*arguments: str) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", module, *arguments]

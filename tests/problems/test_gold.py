@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from conftest import ROOT, shared
+from conftest import ROOT, shared, small_params
 
 from stages.params import ProblemsParams
 from stages.problems import builtin, jsonl
@@ -154,7 +154,7 @@ def test_generate_asks_about_confirmed_problems_only(tmp_path):
     published = shared("gsm8k/train.jsonl")
     doubted = {one.id for one in drawn(gsm8k.read("train", published), 300, 1) if doubt(one)}
     assert 0 < len(doubted) < 60
-    text = (ROOT / "tests" / "small.yaml").read_text()
+    text = small_params()
     begin, end = text.index("  train:"), text.index("  dev:")
     entry = f"{{source: gsm8k, split: train, path: {published}, n: 300, seed: 1}}"
     text = text[:begin] + f"  train:\n  - {entry}\n" + text[end:]

@@ -4,18 +4,17 @@ import json
 from dataclasses import replace
 
 import pytest
-from conftest import ROOT
+from conftest import small_params, small_settings
 
 from stages import generate
 from stages.params import ProblemsParams
-from stages.params import load as load_params
 from stages.problems import builtin
 from stages.problems.overlap import NGRAMS, OTHER_NUMBERS, contaminated, overlap, same_text
 from stages.problems.overlap import tested as exams
 from stages.problems.sources import load
 from stages.records import schema
 
-SETTINGS = load_params(ROOT / "tests/small.yaml")
+SETTINGS = small_settings()
 TESTED = "Joan found 70 shells. She gave Sam 27 of them. How many shells has Joan now?"
 
 
@@ -111,7 +110,7 @@ def test_no_teacher_is_asked_about_a_tested_problem_and_generate_counts_it(tmp_p
     other = {**row(90, 12), "question": "Of 90 pens Tom, who likes pens a lot, sold 12. How many did he keep?"}
     for name, made in (("train", [row(51, 8), other]), ("tested", [row(70, 27)])):
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in made))
-    text = (ROOT / "tests/small.yaml").read_text()
+    text = small_params()
     begin, end = text.index("problems:"), text.index("agent:")
     uses = {"train": "train", "heldout": "tested"}
     made = {use: [{"source": "jsonl", "path": f"{name}.jsonl"}] for use, name in uses.items()} | {"dev": [], "ood": []}

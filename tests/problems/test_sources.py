@@ -3,11 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from conftest import ROOT
+from conftest import small_settings
 from published_rows import ROWS, from_file, use_of
 
 from stages.params import ParamsError
-from stages.params import load as load_params
 from stages.problems.jsonl import JsonlError
 from stages.problems.sources import load_corpus
 from stages.records.problem import words
@@ -76,7 +75,7 @@ def test_folds_part_the_problems_and_a_repeated_question_is_in_one_fold(tmp_path
 def test_folds_by_row_part_a_repeated_question_and_the_student_from_scratch_reads_it(tmp_path, by):
     """As in published cross-validations, where some tested questions stand word for word among the trained ones."""
     repeated = [{**row, "sQuestion": row["sQuestion"].replace(",", " ,")} for row in numbered(40)]
-    corpus = load_params(ROOT / "tests/small.yaml").generate.corpus
+    corpus = small_settings().generate.corpus
     in_both, places = 0, []
     for fold in range(5):
         keys = {"folds": 5, "fold": fold, "seed": 3, "by": by}

@@ -5,14 +5,13 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, small_params
 
 from stages.records import files
 from stages.records.files import FileError, hold
@@ -61,7 +60,7 @@ def stage(folder: Path, *command: str) -> subprocess.CompletedProcess:
     ],
 )
 def test_a_second_run_of_a_stage_ends_with_one_line_that_names_the_first(tmp_path, command, output):
-    shutil.copy(ROOT / "tests/small.yaml", tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text(small_params())
     with Holder(tmp_path / output) as first:
         second = stage(tmp_path, *command.split())
         help_text = stage(tmp_path, *command.split(), "--help")

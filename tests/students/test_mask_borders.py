@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from conftest import ROOT
+from conftest import small_settings
 from students import byte_tokenizer, random_model
 from test_student_masks import TALK
 
 from stages import train
-from stages.params import load
 from stages.records.errors import InputError
 from stages.students.load import save_student
 from stages.students.masks import ChatText, encode, trained_token_share
@@ -67,7 +66,7 @@ def test_training_refuses_a_tokenizer_that_changes_what_was_written(tmp_path):
     tokenizer = byte_tokenizer("llama")
     tokenizer.backend_tokenizer.normalizer = normalizers.Lowercase()
     save_student(random_model("llama", tokenizer), tokenizer, tmp_path / "base")
-    params = load(ROOT / "tests" / "small.yaml")
+    params = small_settings()
     params = replace(params, train=replace(params.train, student="mine", max_length=4096))
     pair = {"pair_id": "p", "prompt": TALK[:2], "chosen": TALK[2:], "rejected": TALK[4:]}
     with pytest.raises(InputError, match=r"only \d+\.\d{4}% of the tokens to be trained decode to what a model wrote"):

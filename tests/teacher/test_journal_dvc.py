@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, small_params
 from projects import KEY, play
 from provider import Provider
 
@@ -99,7 +99,7 @@ def first(tmp_path_factory, provider) -> Project:
     shutil.copytree(ROOT / "stages", folder / "stages", ignore=shutil.ignore_patterns("__pycache__"))
     for name in (".gitignore", ".dvcignore", ".gitattributes"):
         shutil.copyfile(ROOT / name, folder / name)
-    shutil.copyfile(ROOT / "tests" / "small.yaml", folder / "params.yaml")
+    (folder / "params.yaml").write_text(small_params())
     project = Project(folder, provider)
     project.edit("params.yaml", "model: simulated/teacher", "model: openai/test")
     project.edit("params.yaml", "samples: 3", "samples: 2")

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, small_params
 from students import byte_tokenizer, random_model
 
 from stages import generate, verify
@@ -140,7 +140,7 @@ class Project:
     def __init__(self, folder: Path, student: Path):
         self.folder = folder
         shutil.copytree(student, folder / "stud")
-        text = (ROOT / "tests" / "small.yaml").read_text().replace("n: 12,", "n: 2,")
+        text = small_params().replace("n: 12,", "n: 2,")
         text = text.replace("model: simulated/teacher", "model: local/stud").replace(
             "max_tokens: 256", "max_tokens: 16"
         )

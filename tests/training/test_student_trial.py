@@ -7,18 +7,18 @@ from dataclasses import replace
 import pytest
 import transformers
 from architectures import REFUSED, student
-from conftest import ROOT
+from conftest import small_params, small_settings
 from safetensors.torch import load_file, save_file
 from students import QWEN_TEMPLATE, byte_tokenizer, random_model, student_folder
 from templates import OWN, tokenizer_of
 
 from stages import generate
-from stages.params import LoraParams, load
+from stages.params import LoraParams
 from stages.records.errors import InputError
 from stages.students.load import save_student
 from stages.training.trial import _small, try_student
 
-SMALL = load(ROOT / "tests" / "small.yaml")
+SMALL = small_settings()
 
 
 def params_for(place, rank=0):
@@ -113,7 +113,7 @@ def test_a_trial_of_a_large_student_is_small(name):
 def paying(tmp_path, monkeypatch, place, model):
     """A project whose teacher is a server's model; what was asked of the provider."""
     asked = []
-    text = (ROOT / "tests/small.yaml").read_text()
+    text = small_params()
     (tmp_path / "params.yaml").write_text(text)
     settings = params_for(place)
     teacher = replace(settings.generate.teacher, model=model)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import sys
 from dataclasses import replace
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import small_params, small_settings
 from students import corpus_of, student_folder
 
 from stages import train
 from stages.agent.loop import Attempt, Reply
-from stages.params import LoraParams, load
+from stages.params import LoraParams
 from stages.problems import builtin
 from stages.records import schema
 from stages.records.chain import turns
@@ -29,8 +28,8 @@ WRONG = ('Reasoning(thought="Hm.")', "Add(a=1", 'Finish(answer="0")')
 
 
 def params_for(student="tiny", **changes):
-    """tests/small.yaml, all in a few steps."""
-    params = load(ROOT / "tests" / "small.yaml")
+    """The small params, all in a few steps."""
+    params = small_settings()
     changes.setdefault("base", replace(params.train.base, steps=6))
     changes.setdefault("max_length", 4096)
     made = replace(params.generate, corpus=replace(params.generate.corpus, math=30, logic=30))
@@ -294,7 +293,7 @@ def test_nothing_to_learn_from_is_said(places, material, tmp_path, monkeypatch):
 
 
 def test_the_command_writes_model_metrics_and_curve(places, material, tmp_path, monkeypatch, capsys):
-    shutil.copyfile(ROOT / "tests" / "small.yaml", tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text(small_params())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TQDM_DISABLE", "")  # main sets it; put back after the test
     rows = [

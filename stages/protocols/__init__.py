@@ -1,0 +1,1 @@
+"""Published protocols, one overlay on params.yaml each; `python -m stages.protocols NAME` applies it."""

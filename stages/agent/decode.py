@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import random
-import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -18,6 +17,7 @@ from stages.params import AgentParams
 from stages.records.chain import Chain, Message
 from stages.records.errors import brief
 from stages.records.problem import Problem
+from stages.records.progress import bar
 from stages.students.load import positions
 from stages.students.masks import ChatText
 from stages.students.places import StudentError
@@ -145,7 +145,6 @@ def solve_all(
         StudentError: the model's architecture cannot be decoded here.
     """
     import torch
-    from tqdm import tqdm
 
     chat = ChatText(tokenizer)
     check(model, chat)
@@ -158,11 +157,9 @@ def solve_all(
         for row in rows:
             row.noise = random.Random(f"{seed} {sample} {row.attempt.problem.id}")
     model.eval()
-    often = 0.2 if sys.stderr.isatty() else 10.0  # seconds; a log file wants few lines
-    bar = tqdm(total=len(rows), unit="chain", desc=name or None, disable=not progress, mininterval=often)
-    with torch.inference_mode(), bar:
+    with torch.inference_mode(), bar(len(rows), "chain", progress, name) as shown:
         for start in range(0, len(rows), batch):
-            _decode(model, rows[start : start + batch], stops, max_tokens, limit, temperature, 1.0, bar.update)
+            _decode(model, rows[start : start + batch], stops, max_tokens, limit, temperature, 1.0, shown.update)
     return [attempt.chain() for attempt in attempts]
 
 

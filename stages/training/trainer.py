@@ -9,8 +9,9 @@ import contextlib
 import warnings
 from dataclasses import dataclass
 
+from stages.records.progress import LOG_S, bar
+
 Encoded = tuple[list[int], list[bool]]  # token ids; whether the model wrote the token
-LOG_S = 10.0  # between two lines of a bar in a log file
 
 
 @dataclass(frozen=True)
@@ -113,17 +114,13 @@ def planned(plan: list[list[int]]):
 
 
 def train_with(trainer, run: Run):
-    import sys
-
-    from tqdm import tqdm
     from transformers import PrinterCallback, TrainerCallback
 
     curve = []
 
     class Watch(TrainerCallback):
         def on_train_begin(self, args, state, control, **_rest):
-            often = 0.2 if sys.stderr.isatty() else LOG_S
-            self.bar = tqdm(total=state.max_steps, unit="step", disable=not run.progress, mininterval=often)
+            self.bar = bar(state.max_steps, "step", run.progress)
 
         def on_log(self, args, state, control, logs, **_rest):
             if "loss" in logs:

@@ -168,12 +168,12 @@ def plan(settings: Params) -> Plan:
         print(f"generate: {left_out} of {len(found)} problems {reason}", file=sys.stderr)
     said: dict = {}
     others = imported.load(settings, found, said)
-    played = corpus.attempts(settings.generate.corpus)
+    played = corpus.attempts(settings.generate.corpus, settings.problems.fold)
     read = [problem for problem, _ in played]
     # One decision on all that trains: the problems asked, those of chains made elsewhere, and the corpus.
     exams = tested(settings.problems)
-    close = overlap([*found, *others], exams, settings.pair)
-    close_read = overlap(read, exams, settings.pair)
+    close = overlap([*found, *others], exams, settings.problems.overlap)
+    close_read = overlap(read, exams, settings.problems.overlap)
     _say_left_out("problems", close, found, others)
     _say_left_out("problems of the corpus", close_read, read, [])
     problems = [problem for problem in problems if problem.id not in close.out]

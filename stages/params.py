@@ -57,11 +57,38 @@ _section = dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True,
 
 
 @_section
+class FoldParams:
+    """One of `of` folds of a cross-validation, for each source that is cut: train reads all but it, tests read it."""
+
+    of: Annotated[int, Field(ge=2)]
+    hold: Count
+    by: Literal["words", "row"] = "words"  # what is never parted: problems of the same words; or nothing, as published
+    seed: int = 1  # which problems make a fold
+
+    @model_validator(mode="after")
+    def _there_is_such_a_fold(self):
+        if self.hold >= self.of:
+            raise ValueError(f"has hold {self.hold}; of {self.of} folds it takes 0 to {self.of - 1}")
+        return self
+
+
+@_section
+class OverlapParams:
+    """When a training problem is too close to a tested one."""
+
+    ngram: Positive
+    share: Share
+    other_numbers: Literal["drop", "report"]
+
+
+@_section
 class ProblemsParams:
     train: Entries
     dev: Entries
     heldout: Entries
     ood: Entries
+    fold: FoldParams | None
+    overlap: OverlapParams
 
 
 @_section
@@ -129,9 +156,6 @@ class PairParams:
     seed: int
     lucky: bool
     max_length: Positive
-    ngram: Positive
-    max_overlap: Share
-    other_numbers: Literal["drop", "report"]
 
 
 @_section
@@ -336,9 +360,9 @@ def _known(place: tuple) -> list[str]:
     section = Params
     for name in place:
         if isinstance(name, str):
-            section = typing.get_type_hints(section)[name]
-        else:  # an entry of a list of sections
-            section = typing.get_args(section)[0]
+            kind = typing.get_type_hints(section)[name]
+            # A list of sections, or a section that may be null.
+            section = next((part for part in typing.get_args(kind) if dataclasses.is_dataclass(part)), kind)
     return [field.name for field in dataclasses.fields(section)]
 
 

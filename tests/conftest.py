@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,11 @@ def small_settings():
     from stages.params import checked
 
     return checked(small_params(), "small_params")
+
+
+def problems_params(train=(), dev=(), heldout=(), ood=(), fold=None):
+    """params.problems with these entries, and what the small params say of overlap."""
+    return replace(small_settings().problems, train=train, dev=dev, heldout=heldout, ood=ood, fold=fold)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stages.params import PairParams, ProblemsParams
+from stages.params import OverlapParams, ProblemsParams
 from stages.problems.sources import load
 from stages.records.chain import Chain
 from stages.records.numbers import WORDS
@@ -61,14 +61,14 @@ def too_close(questions: dict[str, str], tested: Iterable[str], n: int, most: fl
     return close
 
 
-def contaminated(train: list[tuple[str, str, str]], tested: list[Problem], settings: PairParams) -> dict[str, str]:
+def contaminated(train: list[tuple[str, str, str]], tested: list[Problem], settings: OverlapParams) -> dict[str, str]:
     """Id -> why it is too close to a tested problem, for training problems as (id, source, question).
 
     Case, punctuation and spaces, also those inside words, make no other question: `3cm` is `3 cm`.
     """
     questions = {name: _plain(question) for name, _, question in train}
     tested_texts = [_plain(problem.question) for problem in tested]
-    reasons = dict.fromkeys(too_close(questions, tested_texts, settings.ngram, settings.max_overlap), NGRAMS)
+    reasons = dict.fromkeys(too_close(questions, tested_texts, settings.ngram, settings.share), NGRAMS)
     letters = set(map(_letters, tested_texts))
     reasons |= {name: NGRAMS for name, question in questions.items() if _letters(question) in letters}
     own = {name: questions[name] for name, source, _ in train if not source.startswith("builtin/")}
@@ -109,7 +109,7 @@ class Overlap:
         return ", ".join(parts)
 
 
-def overlap(train: Iterable[Problem | Chain], tested: list[Problem], settings: PairParams) -> Overlap:
+def overlap(train: Iterable[Problem | Chain], tested: list[Problem], settings: OverlapParams) -> Overlap:
     """The decision on what may be trained on: problems, and chains made elsewhere (each stands for its problem).
 
     With `other_numbers: report` only what shares words is left out.

@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from stages.params import CorpusParams, ParamsError, ProblemsParams
+from stages.params import CorpusParams, FoldParams, ParamsError, ProblemsParams
 from stages.problems import builtin, jsonl, readable
 from stages.problems.published import (
     asdiv,
@@ -42,9 +42,7 @@ PUBLISHED = {
     "proofwriter": (proofwriter, {}),
     "svamp": (svamp, {}),
 }
-FOLDED = ("asdiv", "mawps")  # take folds, fold and use: one fold of a cross-validation
-FOLDED_BY = ("words", "row")  # what is never parted: the problems of the same words; or nothing, as published folds
-FOLD_USES = {"train": "test", "test": "train"}  # each with what it leaves out
+FOLDED = ("asdiv", "mawps")  # cut by problems.fold: train reads what is not held, the tested uses what is held
 REDRAWN = ("asdiv", "gsm8k", "mawps")  # take redraws: so many problems more from each, with other numbers
 
 
@@ -59,22 +57,13 @@ def load(use: str, problems: ProblemsParams) -> list[Problem]:
     return _once(entries(use, problems), "; `python -m stages.problems.gold` lists them all")
 
 
-def load_corpus(corpus: CorpusParams) -> list[Problem]:
-    """The problems that the from-scratch student reads beside the built-in ones; from the parts of `train`.
-
-    What the fold of one entry holds back no other entry brings in: MAWPS and ASDiv-A share some hundred questions. A
-    fold `by` row holds back its rows and not their words.
+def load_corpus(corpus: CorpusParams, fold: FoldParams | None) -> list[Problem]:
+    """The problems that the from-scratch student reads beside the built-in ones, as of the use `train`.
 
     Raises:
         ParamsError, JsonlError: as for `load`.
     """
-    found = _once(_entries("train", "generate.corpus.problems", corpus.problems))
-    cut = [entry for entry in corpus.problems if "folds" in entry and entry.get("by") != "row"]
-    back = [{**entry, "use": FOLD_USES[entry["use"]]} for entry in cut]
-    plain = [{key: value for key, value in entry.items() if key not in ("n", "redraws")} for entry in back]
-    parts = _entries("train", "generate.corpus.problems", plain)
-    held = {words(problem) for _, _, problems in parts for problem in problems}
-    return [problem for problem in found if words(problem) not in held]
+    return _once(_entries("train", "generate.corpus.problems", corpus.problems, fold))
 
 
 def _once(found: Iterator[tuple[str, dict, list[Problem]]], hint: str = "") -> list[Problem]:
@@ -93,14 +82,16 @@ def _once(found: Iterator[tuple[str, dict, list[Problem]]], hint: str = "") -> l
 
 def entries(use: str, problems: ProblemsParams) -> Iterator[tuple[str, dict, list[Problem]]]:
     """Each entry of a use: its key, the entry, and all its problems, under ids that no other question has."""
-    yield from _entries(use, f"problems.{use}", getattr(problems, use))
+    yield from _entries(use, f"problems.{use}", getattr(problems, use), problems.fold)
 
 
-def _entries(use: str, name: str, given: tuple[dict, ...]) -> Iterator[tuple[str, dict, list[Problem]]]:
+def _entries(
+    use: str, name: str, given: tuple[dict, ...], fold: FoldParams | None
+) -> Iterator[tuple[str, dict, list[Problem]]]:
     taken: dict[str, str] = {}  # id -> the question that has it
     for index, entry in enumerate(given):
         key = f"{name}[{index}]"
-        yield key, entry, _named(key, *_source(use, key, entry), taken)
+        yield key, entry, _named(key, *_source(use, key, entry, fold), taken)
 
 
 def _named(key: str, found: list[Problem], whole: list[Problem], taken: dict[str, str]) -> list[Problem]:
@@ -122,7 +113,7 @@ def _named(key: str, found: list[Problem], whole: list[Problem], taken: dict[str
     return [replace(problem, id=marked(problem.id, number)) for problem in found]
 
 
-def _source(use: str, key: str, entry: dict) -> tuple[list[Problem], list[Problem]]:
+def _source(use: str, key: str, entry: dict, fold: FoldParams | None) -> tuple[list[Problem], list[Problem]]:
     """The problems of an entry, and those of its whole file."""
     source = entry.get("source")
     if source in BUILTIN:
@@ -138,23 +129,21 @@ def _source(use: str, key: str, entry: dict) -> tuple[list[Problem], list[Proble
         whole = jsonl.read(Path(entry["path"]))
         return drawn(whole, entry.get("n"), entry.get("seed", 0)), whole
     if source in PUBLISHED:
-        return _published(use, key, entry)
+        return _published(use, key, entry, fold)
     raise ParamsError(f"{key}.source is {source!r}; it takes {', '.join((*BUILTIN, *PUBLISHED, 'jsonl'))}")
 
 
-def _published(use: str, key: str, entry: dict) -> tuple[list[Problem], list[Problem]]:
-    """Read, then cut to a fold, then drawn, then multiplied: each of the draws is by the entry's seed."""
+def _published(use: str, key: str, entry: dict, fold: FoldParams | None) -> tuple[list[Problem], list[Problem]]:
+    """Read, then cut to the fold, then drawn, then multiplied: the last two by the entry's own seed."""
     module, choices = PUBLISHED[entry["source"]]
     needed = {"split": str} if "split" in choices else {}
     optional = {"path": str, "n": int, "seed": int}
     optional |= {"part": str} if "part" in choices else {}
-    optional |= {"folds": int, "fold": int, "use": str, "by": str} if entry["source"] in FOLDED else {}
     optional |= {"redraws": int} if entry["source"] in REDRAWN else {}
     check_keys(key, entry, needed, optional)
     for name, allowed in choices.items():
         if name in entry and entry[name] not in allowed:
             raise ParamsError(f"{key}.{name} is {entry[name]!r}; it takes {', '.join(allowed)}")
-    _check_fold(key, entry)
     if "redraws" in entry and use != "train":
         raise ParamsError(f"{key}.redraws: only training problems are multiplied; take it out")
     options = {name: entry[name] for name in choices if name in entry}
@@ -163,28 +152,11 @@ def _published(use: str, key: str, entry: dict) -> tuple[list[Problem], list[Pro
     # A redraw may hit another published problem, and that one may be tested: MAWPS repeats stories with other numbers.
     taken = {words(problem) for problem in whole}
     found = whole
-    if "folds" in entry:
-        held = entry["use"] == "test"
-        found = folded(whole, entry["folds"], entry["fold"], held, seed, entry.get("by", "words"))
+    if fold and entry["source"] in FOLDED:
+        found = folded(whole, fold.of, fold.hold, use != "train", fold.seed, fold.by)
     found = drawn(found, entry.get("n"), seed)
     more = [other for one in found for other in redrawn(one, entry.get("redraws", 0), seed)]
     return found + [other for other in more if words(other) not in taken], whole
-
-
-def _check_fold(key: str, entry: dict) -> None:
-    given = [name for name in ("folds", "fold", "use", "by") if name in entry]
-    if not given:
-        return
-    for name in ("folds", "fold", "use", "seed"):
-        if name not in entry:
-            raise ParamsError(f"params.yaml: missing key {key}.{name}; {given[0]} takes folds, fold, use and seed")
-    if entry["folds"] < 2:
-        raise ParamsError(f"params.yaml: {key}.folds is {entry['folds']}; it takes 2 or more")
-    if not 0 <= entry["fold"] < entry["folds"]:
-        raise ParamsError(f"params.yaml: {key}.fold is {entry['fold']}; it takes 0 to {entry['folds'] - 1}")
-    for name, allowed in (("use", ("train", "test")), ("by", FOLDED_BY)):
-        if name in entry and entry[name] not in allowed:
-            raise ParamsError(f"params.yaml: {key}.{name} is {entry[name]!r}; it takes {', '.join(allowed)}")
 
 
 def say_unwatched(key: str, path: Path) -> None:

@@ -2,7 +2,8 @@
 
 import json
 
-from stages.params import ProblemsParams
+from conftest import problems_params
+
 from stages.problems.sources import load
 
 OPTIONS = ["A) True", "B) False", "C) Unknown"]
@@ -68,12 +69,11 @@ ROWS = {
 KEYS = {"folio": {"split": "validation"}}
 
 
-def use_of(entry, use="train"):
-    uses = {name: () for name in ("train", "dev", "heldout", "ood")}
-    return load(use, ProblemsParams(**{**uses, use: (entry,)}))
+def use_of(entry, use="train", fold=None):
+    return load(use, problems_params(**{use: (entry,)}, fold=fold))
 
 
-def from_file(tmp_path, source, *rows, name="rows.jsonl", **keys):
+def from_file(tmp_path, source, *rows, name="rows.jsonl", use="train", fold=None, **keys):
     path = tmp_path / name
     path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows) + "\n")
-    return use_of({"source": source, "path": str(path), **KEYS.get(source, {}), **keys})
+    return use_of({"source": source, "path": str(path), **KEYS.get(source, {}), **keys}, use, fold)

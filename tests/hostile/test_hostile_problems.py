@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import within
+from conftest import problems_params, within
 from guard import one_line
 
-from stages import generate, params
+from stages import generate
 from stages.problems import jsonl, sources
 from stages.problems.solutions.annotations import MAX_LENGTH, equations
 from stages.records.errors import InputError
@@ -55,7 +55,7 @@ def test_a_path_that_is_no_file_is_one_line(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     entry = {"source": "jsonl", "path": path}
     with pytest.raises(InputError) as refused:
-        sources.load("train", params.ProblemsParams((entry,), (), (), ()))
+        sources.load("train", problems_params((entry,), (), (), ()))
     one_line(refused)
 
 

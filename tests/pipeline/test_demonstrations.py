@@ -57,7 +57,7 @@ def test_what_the_template_refuses_or_is_too_long_is_no_demonstration(folder, ca
     pair.main()
     (one,) = schema.read(folder / "data/demonstrations.jsonl", "demonstrations")
     assert one["problem_id"] == PENS.id and "refuses a conversation: no" in capsys.readouterr().err
-    text = (folder / "params.yaml").read_text().replace("max_length: 900\n  ngram", "max_length: 10\n  ngram")
+    text = (folder / "params.yaml").read_text().replace("max_length: 900\ntrain", "max_length: 10\ntrain")
     (folder / "params.yaml").write_text(text)
     with pytest.raises(pair.PairError, match="no pair"):
         pair.main()

@@ -254,7 +254,7 @@ def counted(folder):
 
 def test_a_pair_that_is_too_long_is_dropped_by_name_and_counted(folder, capsys):
     text = (folder / "params.yaml").read_text()
-    (folder / "params.yaml").write_text(text.replace("max_length: 900\n  ngram", "max_length: 150\n  ngram"))
+    (folder / "params.yaml").write_text(text.replace("max_length: 900\ntrain", "max_length: 150\ntrain"))
     pair.main()
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("pair p/2/chain-") and "tokens, limit 150; raise pair.max_length" in line

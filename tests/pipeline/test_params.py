@@ -59,6 +59,15 @@ def test_the_committed_file_is_valid():
         ),
         ("start: base\n", "start: dpo\n", r"train\.dpo\.start is 'dpo' \(str\): Input should be 'base' or 'sft'"),
         ("kinds: [chain]", "kinds: [chain", r"not valid YAML"),
+        ("fold: null", "fold: {of: 5, hold: 5}", r"problems\.fold has hold 5; of 5 folds it takes 0 to 4"),
+        ("fold: null", "fold: {of: 1, hold: 0}", r"problems\.fold\.of is 1 \(int\): .*greater than or equal to 2"),
+        ("fold: null", "fold: {of: 5, hold: 0, by: rows}", r"problems\.fold\.by is 'rows' .*'words' or 'row'"),
+        (
+            "fold: null",
+            "fold: {of: 5, hold: 0, use: test}",
+            r"unknown key problems\.fold\.use; known here: of, hold, by",
+        ),
+        ("    share: 0.5\n", "    share: 2\n", r"problems\.overlap\.share is 2 \(int\): .*less than or equal to 1"),
         (
             "  retries: 2\n",
             "  retries: 2\n  api_base: null\n",

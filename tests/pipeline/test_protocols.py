@@ -24,7 +24,6 @@ FILES = {
     "gsm8k_train.jsonl": "gsm8k/train.jsonl",
     "gsm8k_test.jsonl": "gsm8k/test_0000-0658.jsonl",
 }
-FOLDS = ("problems.train.0.fold", "problems.heldout.0.fold", "generate.corpus.problems.0.fold")
 # What takes seconds, and fails often enough that there is something to pair.
 TINY = {
     **dict.fromkeys(("++problems.train.0.n", "++generate.corpus.problems.0.n"), 30),
@@ -54,7 +53,7 @@ def published(tmp_path, monkeypatch):
 
 
 def close(train, settings):
-    return overlap(train, tested(settings.problems), settings.pair)
+    return overlap(train, tested(settings.problems), settings.problems.overlap)
 
 
 def untested(train, settings):
@@ -64,7 +63,7 @@ def untested(train, settings):
 
 def read_by_base(settings):
     """What generate puts into data/corpus.jsonl."""
-    return untested(corpus.readable(settings.generate.corpus), settings)
+    return untested(corpus.readable(settings.generate.corpus, settings.problems.fold), settings)
 
 
 def test_there_is_one_for_each():
@@ -75,23 +74,19 @@ def test_there_is_one_for_each():
 def test_a_protocol_holds_what_differs_from_the_default_and_nothing_else(name):
     text = (FOLDER / f"{name}.yaml").read_text()
     ours, default = leaves(plain(text)), leaves(plain((ROOT / "params.yaml").read_text()))
+    if "problems.fold.of" in ours:
+        assert default.pop("problems.fold") is None
     assert not [key for key, value in ours.items() if default.get(key, ...) == value]
     assert 10 <= len(text.splitlines()) <= 40 and text.startswith("# ")
     assert leaves(plain(laid(FOLDER / f"{name}.yaml"))) == default | ours
 
 
-@pytest.mark.parametrize("name", ["mawps", "mawps_single", "asdiv_a"])
-def test_the_three_places_of_a_fold_are_one_fold(name):
+@pytest.mark.parametrize("name", ["mawps", "mawps_single", "mawps_asdiv_a", "asdiv_a"])
+def test_a_cross_validation_trains_on_the_sets_that_it_tests(name):
     settings = load(name)
-    train, heldout, base = (
-        settings.problems.train[0],
-        settings.problems.heldout[0],
-        settings.generate.corpus.problems[0],
-    )
-    assert (train["use"], heldout["use"], base["use"]) == ("train", "test", "train")
-    assert {**heldout, "use": "train"} == train == {key: base[key] for key in train} and set(base) - set(train) == {
-        "redraws"
-    }
+    assert settings.problems.train == settings.problems.heldout and settings.problems.fold.of == 5
+    read = settings.generate.corpus.problems
+    assert [{**entry, "redraws": 3} for entry in settings.problems.train] == list(read)
 
 
 @pytest.mark.shared_data
@@ -99,24 +94,23 @@ def test_the_three_places_of_a_fold_are_one_fold(name):
 def test_a_fold_s_students_learn_from_nearly_all_its_train_problems_and_from_no_tested_one(published, name, count):
     settings = load(name)
     train, heldout = (sources.load(use, settings.problems) for use in ("train", "heldout"))
-    assert len(overlap(train, [], settings).out) <= 3
-    assert base_overlap(settings)["problems"] > 3 * len(train)  # three redraws each, where one is possible
-    read = {text_key(problem.question) for problem in readable(settings.generate.corpus)}
+    assert len(close(train, settings).out) <= 3
+    assert len(corpus.readable(settings.generate.corpus, settings.problems.fold)) > 3 * len(train)  # with three redraws
+    read = {text_key(problem.question) for problem in read_by_base(settings)}
     assert not read & {text_key(problem.question) for problem in heldout}
     whole = sum(len(found) for use in ("train", "heldout") for _, _, found in sources.entries(use, settings.problems))
     assert whole == count
 
 
 @pytest.mark.shared_data
-def test_a_fold_of_mawps_single_is_as_published_and_says_how_much_of_it_is_known(published):
-    """Folds are by row: every sixth tested question is read with the others, and neither sft nor dpo learns from it."""
+def test_a_fold_of_mawps_single_is_as_published_and_no_student_learns_from_its_tested_questions(published):
+    """Folds are by row: every sixth tested question stands among the others, too, and is left out there."""
     settings = load("mawps_single")
     train, heldout = (sources.load(use, settings.problems) for use in ("train", "heldout"))
-    tested = {words(problem) for problem in heldout}
-    read = {words(problem) for problem in readable(settings.generate.corpus)}
-    assert 0.1 < len(tested & read) / len(tested) < 0.2
-    assert base_overlap(settings)["shared_ngrams"] >= len(tested & read)
-    assert not tested & {words(problem) for problem in untested(train, settings)}
+    held = {words(problem) for problem in heldout}
+    assert 0.1 < len(held & {words(problem) for problem in train}) / len(held) < 0.2
+    for learnt in (untested(train, settings), read_by_base(settings)):
+        assert not held & {words(problem) for problem in learnt}
     whole = sum(len(found) for use in ("train", "heldout") for _, _, found in sources.entries(use, settings.problems))
     assert whole == 1987
 
@@ -126,15 +120,15 @@ def test_what_one_set_holds_back_no_other_brings_in(published):
     """MAWPS and ASDiv-A share some hundred questions; each set cuts its own folds."""
     settings = load("mawps_asdiv_a")
     held = {words(problem) for problem in sources.load("heldout", settings.problems)}
-    assert not held & {words(problem) for problem in readable(settings.generate.corpus)}
+    assert not held & {words(problem) for problem in read_by_base(settings)}
     assert not held & {words(problem) for problem in untested(sources.load("train", settings.problems), settings)}
 
 
 @pytest.mark.shared_data
 def test_gsm8k_s_test_problems_are_not_read(published):
     settings = load("gsm8k")
-    assert base_overlap(settings) == {"problems": 3000, "shared_ngrams": 0, "other_numbers": 0}
-    assert len(readable(settings.generate.corpus)) > 2900
+    read = corpus.readable(settings.generate.corpus)
+    assert len(read) > 2900 and close(read, settings).reasons == {}
 
 
 @pytest.mark.shared_data
@@ -145,8 +139,8 @@ def test_svamp_takes_a_file_of_its_form_and_counts_what_was_made_from_train_prob
     Path("published/svamp.json").write_text(json.dumps([{**row, "Type": "Subtraction"}]))
     settings = load("svamp")
     assert [problem.gold for problem in sources.load("heldout", settings.problems)] == ["5"]
-    counted = base_overlap(settings)
-    assert counted["problems"] > 10_000 and counted["shared_ngrams"] == 1
+    read = corpus.readable(settings.generate.corpus)
+    assert len(read) > 10_000 and list(close(read, settings).reasons.values()).count("shared_ngrams") == 1
     train = sources.load("train", settings.problems)
     kept = {problem.id for problem in untested(train, settings)}
     assert [problem.id for problem in train if problem.id not in kept] == [first.id]
@@ -161,8 +155,7 @@ def test_folds_are_experiments_that_come_back_and_make_one_table(tmp_path):
     tiny = [part for key, value in TINY.items() for part in ("-S", f"{key}={value}")]
 
     def fold(number: int, name: str) -> list[str]:
-        chosen = [part for key in FOLDS for part in ("-S", f"{key}={number}")]
-        output = project.run("dvc", "exp", "run", "-n", name, *tiny, *chosen)
+        output = project.run("dvc", "exp", "run", "-n", name, *tiny, "-S", f"problems.fold.hold={number}")
         return [stage for stage in STAGES if f"Running stage '{stage}'" in output]
 
     assert fold(0, "mawps-0") == STAGES

@@ -8,9 +8,8 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from conftest import ROOT, shared, small_params
+from conftest import ROOT, problems_params, shared, small_params
 
-from stages.params import ProblemsParams
 from stages.problems import builtin, jsonl
 from stages.problems.gold import confirmed, doubt, reports, solved, table
 from stages.problems.published import gsm8k
@@ -58,7 +57,7 @@ def path(tmp_path):
 @pytest.fixture
 def own(path):
     entry = {"source": "jsonl", "path": str(path)}
-    return ProblemsParams(train=(entry,), dev=(), heldout=(entry,), ood=())
+    return problems_params(train=(entry,), dev=(), heldout=(entry,), ood=())
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -118,7 +117,7 @@ def test_the_report_counts_and_names_everything(own):
 
 def test_many_ids_of_one_reason_are_cut_in_the_table_only(tmp_path):
     path = written(tmp_path / "mine.jsonl", [{**ROWS["guess"], "id": str(index)} for index in range(25)])
-    (report,) = reports(ProblemsParams(train=({"source": "jsonl", "path": str(path)},), dev=(), heldout=(), ood=()))
+    (report,) = reports(problems_params(train=({"source": "jsonl", "path": str(path)},), dev=(), heldout=(), ood=()))
     assert len(report["not_verified"][REASONS["guess"]]) == 25
     assert table([report]).endswith("mine/8, mine/9 and 15 more")
 

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from conftest import shared
+from conftest import problems_params, shared
 
-from stages.params import ParamsError, ProblemsParams
+from stages.params import ParamsError
 from stages.problems.gold import doubt
 from stages.problems.jsonl import JsonlError
 from stages.problems.published import gsm8k
@@ -26,7 +26,7 @@ def from_file(tmp_path, *rows, **entry):
     path = tmp_path / "train.jsonl"
     path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows) + "\n")
     entry = {"source": "gsm8k", "split": "train", "path": str(path), **entry}
-    return load("train", ProblemsParams(train=(entry,), dev=(), heldout=(), ood=()))
+    return load("train", problems_params(train=(entry,), dev=(), heldout=(), ood=()))
 
 
 def solution(answer):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import examples
+from conftest import examples, problems_params
 from hypothesis import given
 from hypothesis import strategies as st
 from logs import PROBLEM, RIGHT, Folder, log_folder, written
@@ -16,7 +16,7 @@ from published_rows import ROWS
 
 from stages import eval as evaluation
 from stages import generate
-from stages.params import ParamsError, ProblemsParams
+from stages.params import ParamsError
 from stages.problems import redraw
 from stages.problems.gold import reports
 from stages.problems.sources import load
@@ -38,7 +38,7 @@ def write(path: Path, *rows: dict) -> str:
 
 
 def loaded(*entries: dict, use: str = "train"):
-    return load(use, replace(ProblemsParams((), (), (), ()), **{use: entries}))
+    return load(use, replace(problems_params((), (), (), ()), **{use: entries}))
 
 
 def ids(*entries: dict, use: str = "train") -> list[str]:
@@ -133,7 +133,7 @@ def test_predictions_on_two_files_of_one_set_are_written_and_reported(halves, tm
             rows += evaluation.predictions(model, use, chains, 0.0)
     schema.write(tmp_path / "predictions.jsonl", rows, "predictions")
     assert evaluation.metrics([row for row in rows if row["use"] == "heldout"])["dpo"]["all"]["n"] == 18
-    by_entry = reports(ProblemsParams((), (), halves, ()))
+    by_entry = reports(problems_params((), (), halves, ()))
     assert [report["problems"] for report in by_entry] == [9, 9]
 
 

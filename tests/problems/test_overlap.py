@@ -4,10 +4,9 @@ import json
 from dataclasses import replace
 
 import pytest
-from conftest import small_params, small_settings
+from conftest import problems_params, small_params, small_settings
 
 from stages import generate
-from stages.params import ProblemsParams
 from stages.problems import builtin
 from stages.problems.overlap import NGRAMS, OTHER_NUMBERS, contaminated, overlap, same_text
 from stages.problems.overlap import tested as exams
@@ -55,19 +54,20 @@ def settings(tmp_path):
         "Ann has 43 cups of tea and drinks them all. How many has she drunk?",
     )
     tested = rows(tmp_path / "tested.jsonl", TESTED, "Tom has 12 pens, 3 caps and 8 cups. What is that in all?")
-    return replace(SETTINGS, problems=ProblemsParams(train=(train,), dev=(), heldout=(tested,), ood=()))
+    return replace(SETTINGS, problems=problems_params(train=(train,), dev=(), heldout=(tested,), ood=()))
 
 
 def test_reasons_are_counted_apart_and_dropped_as_the_params_say(settings):
     problems = load("train", settings.problems)
     train = [(one.id, one.source, one.question) for one in problems]
     tested = load("heldout", settings.problems)
-    assert contaminated(train, tested, settings.pair) == {"train/000001": OTHER_NUMBERS, "train/000002": NGRAMS}
-    close = overlap(problems, tested, settings.pair)
+    reasons = contaminated(train, tested, settings.problems.overlap)
+    assert reasons == {"train/000001": OTHER_NUMBERS, "train/000002": NGRAMS}
+    close = overlap(problems, tested, settings.problems.overlap)
     assert close.out == {"train/000001", "train/000002"}
     assert close.said() == "1 by shared words (train/000002), 1 by all but numbers and names (train/000001)"
     assert close.metrics() == {"contamination": 2, "too_close": {NGRAMS: 1, OTHER_NUMBERS: 1}}
-    reported = overlap(problems, tested, replace(settings.pair, other_numbers="report"))
+    reported = overlap(problems, tested, replace(settings.problems.overlap, other_numbers="report"))
     assert reported.out == {"train/000002"}
     assert reported.metrics() == {"contamination": 1, "too_close": {NGRAMS: 1, OTHER_NUMBERS: 1}}
 
@@ -76,7 +76,7 @@ def test_built_in_problems_share_templates_and_are_left_alone():
     made = [problem for name in builtin.MAKERS for problem in builtin.problems(name, "train", 200, 1)]
     tested = [problem for name in builtin.MAKERS for problem in builtin.problems(name, "heldout", 200, 1)]
     train = [(one.id, one.source, one.question) for one in made]
-    assert OTHER_NUMBERS not in contaminated(train, tested, SETTINGS.pair).values()
+    assert OTHER_NUMBERS not in contaminated(train, tested, SETTINGS.problems.overlap).values()
     assert same_text({name: question for name, _, question in train}, [one.question for one in tested]) != []
 
 
@@ -93,10 +93,10 @@ def test_built_in_problems_share_templates_and_are_left_alone():
 @pytest.mark.parametrize("use", ["dev", "heldout", "ood"])
 def test_another_spelling_of_spaces_letters_or_case_is_the_tested_question(settings, tmp_path, use, spelling):
     """However few words are shared: the share is of runs of 13, and the question has 16."""
-    problems = ProblemsParams((), (), (), ())
+    problems = problems_params((), (), (), ())
     problems = replace(problems, **{use: settings.problems.heldout})
     train = load("train", replace(problems, train=(rows(tmp_path / "own.jsonl", spelling(TESTED)),)))
-    strict = replace(settings.pair, max_overlap=1.0, other_numbers="report")
+    strict = replace(settings.problems.overlap, share=1.0, other_numbers="report")
     close = overlap(train, exams(problems), strict)
     assert close.reasons == {"own/000001": NGRAMS} and close.out == {"own/000001"}
 
@@ -114,6 +114,7 @@ def test_no_teacher_is_asked_about_a_tested_problem_and_generate_counts_it(tmp_p
     begin, end = text.index("problems:"), text.index("agent:")
     uses = {"train": "train", "heldout": "tested"}
     made = {use: [{"source": "jsonl", "path": f"{name}.jsonl"}] for use, name in uses.items()} | {"dev": [], "ood": []}
+    made |= {"fold": None, "overlap": {"ngram": 13, "share": 0.5, "other_numbers": "drop"}}
     text = text[:begin] + f"problems: {json.dumps(made)}\n\n" + text[end:].replace("samples: 3", "samples: 12")
     (tmp_path / "params.yaml").write_text(text)
     monkeypatch.chdir(tmp_path)
@@ -132,7 +133,7 @@ def test_no_teacher_is_asked_about_a_tested_problem_and_generate_counts_it(tmp_p
     # The corpus is held to the same rule.
     read = text.replace("problems: []\n", "problems: [{source: jsonl, path: train.jsonl}]\n")
     for rule, left in (("drop", 1), ("report", 2)):
-        (tmp_path / "params.yaml").write_text(read.replace("other_numbers: drop", f"other_numbers: {rule}"))
+        (tmp_path / "params.yaml").write_text(read.replace('"drop"', f'"{rule}"'))
         generate.main()
         counted = json.loads((tmp_path / "metrics/generate.json").read_text())["corpus"]
         assert counted["too_close"] == {NGRAMS: 0, OTHER_NUMBERS: 1} and counted["contamination"] == 2 - left

@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from conftest import examples
+from conftest import examples, problems_params
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.agent.loop import Attempt, Reply
-from stages.params import ParamsError, ProblemsParams
+from stages.params import ParamsError
 from stages.problems import builtin
 from stages.problems.sources import load
 from stages.records.problem import text_key
@@ -19,7 +19,7 @@ VARIANTS = [(source, variant) for source, variants in builtin.VARIANTS.items() f
 
 
 def entries(**uses):
-    return ProblemsParams(**{use: tuple(uses.get(use, ())) for use in ("train", "dev", "heldout", "ood")})
+    return problems_params(**{use: tuple(uses.get(use, ())) for use in ("train", "dev", "heldout", "ood")})
 
 
 @examples(20)

@@ -10,7 +10,7 @@ import pytest
 from conftest import shared
 from published_rows import KEYS, ROWS, from_file, use_of
 
-from stages.params import ErrorRates, ParamsError
+from stages.params import ErrorRates, FoldParams, ParamsError
 from stages.problems import sources
 from stages.problems.gold import doubt
 from stages.problems.jsonl import JsonlError
@@ -248,8 +248,8 @@ def test_the_simulated_teacher_errs_on_every_source(tmp_path, source):
 PARTS = ("addsub", "multiarith", "singleeq", "singleop")
 
 
-def read_shared(source, name, **keys):
-    return use_of({"source": source, "path": str(shared(name)), **keys})
+def read_shared(source, name, use="train", fold=None, **keys):
+    return use_of({"source": source, "path": str(shared(name)), **keys}, use, fold)
 
 
 @pytest.mark.shared_data
@@ -310,14 +310,13 @@ def test_mawps_single_is_as_large_as_the_published_selection():
 @pytest.mark.parametrize(("source", "name"), [("mawps", "mawps/mawps.jsonl"), ("asdiv", "asdiv/validation.jsonl")])
 def test_no_question_is_in_two_folds(source, name):
     tested = []
-    for fold in range(5):
-        keys = {"folds": 5, "fold": fold, "seed": 1}
-        parts = {
-            use: {text_key(one.question) for one in read_shared(source, name, use=use, **keys)}
-            for use in ("train", "test")
-        }
-        assert not parts["train"] & parts["test"]
-        tested += parts["test"]
+    for hold in range(5):
+        parts = {}
+        for use in ("train", "heldout"):
+            found = read_shared(source, name, use, FoldParams(of=5, hold=hold))
+            parts[use] = {text_key(one.question) for one in found}
+        assert not parts["train"] & parts["heldout"]
+        tested += parts["heldout"]
     assert len(tested) == len(set(tested)) == len(read_shared(source, name))
 
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from conftest import shared
+from conftest import problems_params, shared
 from hypothesis import given
 from hypothesis import strategies as st
 from logs import PROBLEM, RIGHT, log_folder
@@ -16,7 +16,7 @@ from published_rows import ROWS, from_file
 
 from stages import eval as evaluation
 from stages import generate
-from stages.params import ProblemsParams, load
+from stages.params import load
 from stages.problems import sources
 from stages.problems.gold import UNREAD, confirmed, doubt, reports, table
 from stages.problems.readable import reads, stated
@@ -124,14 +124,14 @@ def test_one_error_counts_them_and_names_file_and_first_ids(tmp_path, monkeypatc
     (tmp_path / "b.jsonl").write_text(json.dumps({**LOGIC, "answer": "No"}) + "\n")
     entries = tuple({"source": "jsonl", "path": f"{name}.jsonl"} for name in "ab")
     with pytest.raises(InputError) as refused:
-        sources.load("heldout", ProblemsParams((), (), entries, ()))
+        sources.load("heldout", problems_params((), (), entries, ()))
     assert str(refused.value) == (
         "a.jsonl, b.jsonl: 8 of 11 answers are not surely read, so nothing could be judged by them: a/000004 ('3:30'), "
         "a/000005 ('4:30'), a/000006 ('5:30'), a/000007 ('6:30'), a/000008 ('7:30') and 3 more; write a number (14, "
         "1,500, 1/3, $5), True, False, Unknown, or an option's letter, or leave these rows out; "
         "`python -m stages.problems.gold` lists them all"
     )
-    made = reports(ProblemsParams(entries, (), (), ()))
+    made = reports(problems_params(entries, (), (), ()))
     assert [report["not_verified"] for report in made] == [
         {UNREAD: [f"a/{line:06d}" for line in range(4, 11)]},
         {UNREAD: ["b/000001"]},
@@ -212,7 +212,7 @@ def test_how_many_published_golds_are_not_read(tmp_path, monkeypatch, source, na
     """Names, dates, ratios and times of ASDiv; each is doubted by its reader, so no training asks about it."""
     monkeypatch.chdir(tmp_path)
     entry = {"source": source, "path": str(shared(name)), **keys}
-    found = sources.load("heldout", ProblemsParams((), (), (entry,), ()))
+    found = sources.load("heldout", problems_params((), (), (entry,), ()))
     missed = [problem for problem in found if not reads(problem.gold, problem.task)]
     assert len(missed) == unread and all(problem.doubt for problem in missed)
 

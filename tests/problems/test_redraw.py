@@ -5,11 +5,11 @@ import re
 from collections import Counter
 
 import pytest
-from conftest import shared
+from conftest import problems_params, shared
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.params import ParamsError, ProblemsParams
+from stages.params import ParamsError
 from stages.problems.gold import doubt
 from stages.problems.published import asdiv, gsm8k, mawps
 from stages.problems.redraw import _values, linked, redrawn
@@ -166,12 +166,12 @@ def test_only_training_problems_are_multiplied(tmp_path):
     path = tmp_path / "train.jsonl"
     path.write_text('{"question": "What are 12 pens and 34 cups?", "answer": "<<12+34=46>>46\\n#### 46"}\n')
     entry = {"source": "gsm8k", "split": "train", "path": str(path), "redraws": 4, "seed": 1}
-    first, *others = load("train", ProblemsParams(train=(entry,), dev=(), heldout=(), ood=()))
+    first, *others = load("train", problems_params(train=(entry,), dev=(), heldout=(), ood=()))
     assert [one.id for one in others] == [f"{first.id}-redrawn-{place}" for place in range(1, 5)]
     for other in others:
         check(first, other)
     with pytest.raises(ParamsError, match=r"problems\.heldout\[0\]\.redraws: only training problems are multiplied"):
-        load("heldout", ProblemsParams(train=(), dev=(), heldout=(entry,), ood=()))
+        load("heldout", problems_params(train=(), dev=(), heldout=(entry,), ood=()))
 
 
 @pytest.mark.shared_data

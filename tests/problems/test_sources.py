@@ -6,7 +6,7 @@ import pytest
 from conftest import small_settings
 from published_rows import ROWS, from_file, use_of
 
-from stages.params import ParamsError
+from stages.params import FoldParams, ParamsError
 from stages.problems.jsonl import JsonlError
 from stages.problems.sources import load_corpus
 from stages.records.problem import words
@@ -56,32 +56,41 @@ def numbered(count):
 def test_folds_part_the_problems_and_a_repeated_question_is_in_one_fold(tmp_path):
     repeated = [{**row, "sQuestion": row["sQuestion"].replace(",", " ,").upper()} for row in numbered(40)[:15]]
     found = {}
-    for fold in range(5):
-        for use in ("train", "test"):
-            keys = {"folds": 5, "fold": fold, "use": use, "seed": 3}
-            found[fold, use] = from_file(tmp_path, "mawps", *numbered(40), *repeated, **keys)
-    tested = [problem.id for fold in range(5) for problem in found[fold, "test"]]
+    for hold in range(5):
+        for use in ("train", "heldout"):
+            fold = FoldParams(of=5, hold=hold, seed=3)
+            found[hold, use] = from_file(tmp_path, "mawps", *numbered(40), *repeated, use=use, fold=fold)
+    tested = [problem.id for hold in range(5) for problem in found[hold, "heldout"]]
     assert len(tested) == len(set(tested)) == 55
-    for fold in range(5):
+    for hold in range(5):
         words = {
-            use: {problem.question.lower().replace(" ,", ",") for problem in found[fold, use]}
-            for use in ("train", "test")
+            use: {problem.question.lower().replace(" ,", ",") for problem in found[hold, use]}
+            for use in ("train", "heldout")
         }
-        assert not words["train"] & words["test"] and len(words["test"]) == 8
-        assert len(found[fold, "train"]) + len(found[fold, "test"]) == 55
+        assert not words["train"] & words["heldout"] and len(words["heldout"]) == 8
+        assert len(found[hold, "train"]) + len(found[hold, "heldout"]) == 55
+
+
+def test_every_tested_use_reads_the_held_fold_and_a_source_without_folds_is_whole(tmp_path):
+    fold = FoldParams(of=4, hold=1)
+    held = {use: from_file(tmp_path, "mawps", *numbered(8), use=use, fold=fold) for use in ("dev", "heldout", "ood")}
+    assert len(held["heldout"]) == 2 and held["dev"] == held["ood"] == held["heldout"]
+    assert len(from_file(tmp_path, "mawps", *numbered(8))) == 8
+    row = {**ROWS["gsm_hard"], "input": "Tom has 3 pens and buys 2. How many?"}
+    assert len(from_file(tmp_path, "gsm_hard", ROWS["gsm_hard"], row, use="heldout", fold=fold)) == 2
 
 
 @pytest.mark.parametrize("by", ["words", "row"])
-def test_folds_by_row_part_a_repeated_question_and_the_student_from_scratch_reads_it(tmp_path, by):
+def test_folds_by_row_part_a_repeated_question_and_the_corpus_is_cut_as_the_training_problems_are(tmp_path, by):
     """As in published cross-validations, where some tested questions stand word for word among the trained ones."""
     repeated = [{**row, "sQuestion": row["sQuestion"].replace(",", " ,")} for row in numbered(40)]
     corpus = small_settings().generate.corpus
     in_both, places = 0, []
-    for fold in range(5):
-        keys = {"folds": 5, "fold": fold, "seed": 3, "by": by}
-        tested = from_file(tmp_path, "mawps", *numbered(40), *repeated, use="test", **keys)
-        entry = {"source": "mawps", "path": str(tmp_path / "rows.jsonl"), "use": "train", **keys}
-        trained, read = use_of(entry), load_corpus(replace(corpus, problems=(entry,)))
+    for hold in range(5):
+        fold = FoldParams(of=5, hold=hold, seed=3, by=by)
+        tested = from_file(tmp_path, "mawps", *numbered(40), *repeated, use="heldout", fold=fold)
+        entry = {"source": "mawps", "path": str(tmp_path / "rows.jsonl")}
+        trained, read = use_of(entry, fold=fold), load_corpus(replace(corpus, problems=(entry,)), fold)
         assert [problem.id for problem in read] == [problem.id for problem in trained]
         assert not {problem.id for problem in tested} & {problem.id for problem in trained}
         known = {words(problem) for problem in read}
@@ -94,16 +103,7 @@ def test_folds_by_row_part_a_repeated_question_and_the_student_from_scratch_read
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"by": "row"}, r"missing key problems\.train\[0\]\.folds; by takes folds, fold, use and seed"),
-        (
-            {"folds": 5, "fold": 0, "use": "test", "seed": 1, "by": "rows"},
-            r"problems\.train\[0\]\.by is 'rows'; it takes words, row",
-        ),
-        ({"folds": 5, "fold": 0, "use": "test"}, r"missing key problems\.train\[0\]\.seed; folds takes folds, fold"),
-        ({"fold": 0, "use": "test", "seed": 1}, r"missing key problems\.train\[0\]\.folds; fold takes"),
-        ({"folds": 1, "fold": 0, "use": "test", "seed": 1}, r"folds is 1; it takes 2 or more"),
-        ({"folds": 5, "fold": 5, "use": "test", "seed": 1}, r"fold is 5; it takes 0 to 4"),
-        ({"folds": 5, "fold": 0, "use": "dev", "seed": 1}, r"use is 'dev'; it takes train, test"),
+        ({"folds": 5}, r"unknown key problems\.train\[0\]\.folds; known here: source, path, n, seed, part, redraws"),
         ({"part": "b"}, r"problems\.train\[0\]\.part is 'b'; it takes mawps, single, addsub"),
         ({"split": "train"}, r"unknown key problems\.train\[0\]\.split"),
         ({"redraws": 0}, r"redraws is 0; it takes 1 or more"),

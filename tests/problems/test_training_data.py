@@ -116,7 +116,8 @@ def test_solutions_of_tested_gsm8k_problems_are_left_out(folder, capsys):
 
 
 def test_the_committed_default_leaves_out_what_shares_words(project_params):
-    from stages.problems.overlap import overlap
+    from stages.problems.overlap import overlap, tested
 
-    close = overlap(sources.load("train", project_params.problems), [], project_params)
+    problems = project_params.problems
+    close = overlap(sources.load("train", problems), tested(problems), problems.overlap)
     assert close.out == {f"builtin/math/train-1/{index:05d}" for index in (190, 485, 565)}

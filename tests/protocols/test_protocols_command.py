@@ -27,6 +27,11 @@ def folder(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+def but_for(ours):
+    """The default's values, without one that a mapping replaces: `fold: null`."""
+    return {key: value for key, value in leaves(plain(DEFAULT)).items() if not any(f"{key}." in one for one in ours)}
+
+
 def comments(text):
     return [re.sub(" +", " ", line[line.index("#") :]) for line in text.split("\n") if "#" in line]
 
@@ -36,13 +41,14 @@ def test_it_writes_the_values_keeps_comments_and_order_and_says_each_change(fold
     main([name])
     made = (folder / "params.yaml").read_text()
     ours = leaves(plain((ROOT / f"stages/protocols/{name}.yaml").read_text()))
-    assert leaves(plain(made)) == leaves(plain(DEFAULT)) | ours
+    assert leaves(plain(made)) == but_for(ours) | ours
     assert comments(made) == comments(DEFAULT)
     keys = [line.split(":")[0].strip() for line in DEFAULT.split("\n") if line.rstrip().endswith(":")]
     assert [line.split(":")[0].strip() for line in made.split("\n") if line.rstrip().endswith(":")] == keys
     *changes, last = capsys.readouterr().out.splitlines()
-    assert [line.partition(": ")[0] for line in changes] == list(ours)
-    assert last.startswith(f"params.yaml: protocol {name}, {len(ours)} values changed")
+    said = [line.partition(": ")[0] for line in changes]
+    assert said == list(dict.fromkeys(re.sub(r"(problems\.fold)\..*", r"\1", key) for key in ours))
+    assert last.startswith(f"params.yaml: protocol {name}, {len(said)} values changed")
     load("params.yaml")
 
     main([name])

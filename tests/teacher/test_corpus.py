@@ -110,7 +110,10 @@ def test_built_in_entries_are_of_the_part_of_train():
             {"source": "mawps", "redraw": 3},
             r"unknown key generate\.corpus\.problems\[1\]\.redraw; known here: .*redraws",
         ),
-        ({"source": "mawps", "fold": 3}, r"missing key generate\.corpus\.problems\[1\]\.folds; fold takes"),
+        (
+            {"source": "mawps", "fold": 3},
+            r"unknown key generate\.corpus\.problems\[1\]\.fold; known here: source",
+        ),
         ({"source": "asdiv", "n": 0}, r"generate\.corpus\.problems\[1\]\.n is 0; it takes 1 or more"),
     ],
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from stages.params import CorpusParams, ErrorRates
+from stages.params import CorpusParams, ErrorRates, FoldParams
 from stages.problems import builtin
 from stages.problems.gold import confirmed
 from stages.problems.redraw import family
@@ -23,7 +23,7 @@ from stages.tools.run import run_call
 Attempt = tuple[Problem, str]  # a problem, and the seed by which the error model plays it
 
 
-def attempts(settings: CorpusParams) -> list[Attempt]:
+def attempts(settings: CorpusParams, fold: FoldParams | None = None) -> list[Attempt]:
     """The attempts of the corpus by problem: built-in ones, then those of `problems` that have a solution.
 
     Raises:
@@ -36,7 +36,7 @@ def attempts(settings: CorpusParams) -> list[Attempt]:
         if count:
             made += [(problem, seed) for problem in builtin.problems(f"builtin/{task}", "train", count, settings.seed)]
     if settings.problems:
-        made += _evenly(readable(settings), seed)
+        made += _evenly(readable(settings, fold), seed)
     return made
 
 
@@ -65,9 +65,9 @@ def _evenly(problems: list[Problem], seed: str) -> list[Attempt]:
     ]
 
 
-def readable(settings: CorpusParams) -> list[Problem]:
+def readable(settings: CorpusParams, fold: FoldParams | None = None) -> list[Problem]:
     """The problems of `problems` that have a solution which gives their gold; the error model plays no others."""
-    found = load_corpus(settings)
+    found = load_corpus(settings, fold)
     solved = [problem for problem in confirmed(found) if problem.solution]
     if not solved:
         raise InputError(

@@ -67,7 +67,7 @@ def test_the_committed_file_is_valid():
             "fold: {of: 5, hold: 0, use: test}",
             r"unknown key problems\.fold\.use; known here: of, hold, by",
         ),
-        ("    share: 0.5\n", "    share: 2\n", r"problems\.overlap\.share is 2 \(int\): .*less than or equal to 1"),
+        ("share: 0.5", "share: 2", r"problems\.overlap\.share is 2 \(int\): .*less than or equal to 1"),
         (
             "  retries: 2\n",
             "  retries: 2\n  api_base: null\n",

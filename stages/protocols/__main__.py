@@ -46,13 +46,17 @@ def apply(name: str) -> None:
 def _refuse_another(tree: dict, name: str, known: dict[str, str]) -> None:
     """A value that another protocol sets and this one leaves alone would stay, and the run would be neither of them."""
     here, ours = leaves(tree), leaves(plain(known[name]))
+    found = []
     for other, overlay in known.items():
-        left = [key for key, value in leaves(plain(overlay)).items() if key not in ours and here.get(key, ...) == value]
-        if left:
-            raise InputError(
-                f"{PARAMS}: {', '.join(left)} as protocol {other} sets it, which protocol {name} leaves as it is; go "
-                f"back to the default first (`git checkout {PARAMS}`), and make changes of your own after {name}"
-            )
+        standing = [key for key, value in leaves(plain(overlay)).items() if here.get(key, ...) == value]
+        if left := [key for key in standing if key not in ours]:
+            found.append((len(standing), other, left))
+    if found:
+        _, other, left = max(found)  # the protocol of which most is there
+        raise InputError(
+            f"{PARAMS}: {', '.join(left)} still as protocol {other} has it, and {name} would leave it so; go back to "
+            f"the default first (`git checkout {PARAMS}`), and make changes of your own after {name}"
+        )
 
 
 def main(arguments: Sequence[str]) -> None:

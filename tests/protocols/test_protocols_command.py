@@ -72,8 +72,17 @@ def test_values_of_ones_own_stay_and_another_protocol_s_are_refused(folder):
     assert "max_steps: 20" in made
     apply("mawps_single")  # sets all that mawps sets
     (folder / "params.yaml").write_text(made)
-    with pytest.raises(InputError, match=r"train\.base\.learning_rate as protocol mawps.* sets it, .*git checkout"):
+    with pytest.raises(
+        InputError, match=r": train\.base\.learning_rate still as protocol mawps has it, .*git checkout"
+    ):
         apply("asdiv_a")
+    with pytest.raises(InputError, match=r": problems\.fold\.of, .*hold, .*by still as protocol mawps has it"):
+        apply("svamp")
+    # Also where the fold is another one by now.
+    (folder / "params.yaml").write_text(made.replace("hold: 0", "hold: 3"))
+    with pytest.raises(InputError, match=r": problems\.fold\.of, problems\.fold\.by still as protocol mawps has it"):
+        apply("svamp")
+    (folder / "params.yaml").write_text(made)
     assert (folder / "params.yaml").read_text() == made
 
 

@@ -11,7 +11,8 @@ from test_pipeline import STAGES, checkout
 
 from stages import params
 from stages.problems import sources
-from stages.problems.overlap import overlap, tested
+from stages.problems.overlap import overlap
+from stages.problems.overlap import tested as exams
 from stages.protocols.overlay import leaves, plain
 from stages.records.problem import text_key, words
 from stages.teacher.simulated import corpus
@@ -53,7 +54,7 @@ def published(tmp_path, monkeypatch):
 
 
 def close(train, settings):
-    return overlap(train, tested(settings.problems), settings.problems.overlap)
+    return overlap(train, exams(settings.problems), settings.problems.overlap)
 
 
 def untested(train, settings):

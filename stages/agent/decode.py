@@ -18,8 +18,8 @@ from stages.records.chain import Chain, Message
 from stages.records.errors import brief
 from stages.records.problem import Problem
 from stages.records.progress import bar
+from stages.students.chat import ChatText
 from stages.students.load import positions
-from stages.students.masks import ChatText
 from stages.students.places import StudentError
 
 

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 
 from stages.records.chain import Message
-from stages.students.masks import ChatText, refusals
+from stages.students.chat import ChatText
+from stages.students.masks import refusals
 
 
 @dataclass(frozen=True)

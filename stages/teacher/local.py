@@ -18,8 +18,8 @@ from stages.params import RuntimeParams
 from stages.problems import sources
 from stages.records.chain import Message
 from stages.records.errors import brief
+from stages.students.chat import ChatText
 from stages.students.load import adapted, adapter_settings, load_student, pick_device
-from stages.students.masks import ChatText
 from stages.students.places import StudentError, check_place
 from stages.teacher.provider import LOCAL, install
 

@@ -40,8 +40,9 @@ def try_student(params: Params) -> None:
         InputError: its chat template cannot carry a conversation.
     """
     from stages.agent.decode import check
+    from stages.students.chat import ChatText
     from stages.students.load import load_student
-    from stages.students.masks import ChatText, encode_all, refusals
+    from stages.students.masks import encode_all, refusals
 
     place = params.train.student
     if place == "tiny":

@@ -12,7 +12,7 @@ from students import byte_tokenizer, random_model
 from stages.agent.decode import _choose, solve_all
 from stages.params import AgentParams
 from stages.problems import builtin
-from stages.students.masks import ChatText
+from stages.students.chat import ChatText
 
 LOGITS = torch.tensor([2.0, 1.0, 0.0, -1.0])
 ROWS = 4000

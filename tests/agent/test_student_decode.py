@@ -13,7 +13,7 @@ from stages.agent.decode import solve_all
 from stages.agent.loop import Attempt, Reply
 from stages.params import AgentParams
 from stages.problems import builtin
-from stages.students.masks import ChatText
+from stages.students.chat import ChatText
 from stages.train import base
 
 AGENT = AgentParams(max_steps=4, max_errors=2, examples=0)

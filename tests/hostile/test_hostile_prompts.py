@@ -10,7 +10,8 @@ from stages.agent.loop import Attempt, Reply
 from stages.agent.prompt import prompt_messages
 from stages.params import AgentParams
 from stages.records.problem import Problem
-from stages.students.masks import ChatText, TemplateError, encode, encode_all, trained_token_share
+from stages.students.chat import ChatText, TemplateError
+from stages.students.masks import encode, encode_all, trained_token_share
 from stages.students.scratch.references import MORE, ORDINALS, RESULTS
 from stages.students.scratch.tokenizer import train_tokenizer
 from stages.verdicts.verdict import verdict

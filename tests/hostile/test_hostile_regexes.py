@@ -14,7 +14,7 @@ from conftest import PROFILE, ROOT
 from students import byte_tokenizer
 
 from stages.problems.solutions import annotations
-from stages.students.masks import ChatText
+from stages.students.chat import ChatText
 from stages.students.scratch.tokenizer import train_tokenizer
 from stages.tools.arithmetic import expression
 
@@ -130,7 +130,7 @@ def patterns() -> dict[str, tuple[re.Pattern, set[str], int]]:
     chat = ChatText(byte_tokenizer("llama"))
     for variable, value in vars(chat).items():
         for pattern in compiled(value):
-            methods = {method for owner, method, _ in calls(SOURCES["stages.students.masks"]) if owner == variable}
+            methods = {method for owner, method, _ in calls(SOURCES["stages.students.chat"]) if owner == variable}
             found[f"ChatText.{variable}"] = pattern, methods, LENGTH
     return found
 
@@ -198,7 +198,7 @@ def test_every_pattern_of_the_project_is_among_them():
         for owner, method, _ in calls(function)
         if (owner, method) == ("re", "compile")
     }
-    assert built == {"stages.students.masks"}
+    assert built == {"stages.students.chat"}
     assert len(PATTERNS) > 40
 
 

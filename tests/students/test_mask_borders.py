@@ -11,8 +11,9 @@ from test_student_masks import TALK
 
 from stages import train
 from stages.records.errors import InputError
+from stages.students.chat import ChatText
 from stages.students.load import save_student
-from stages.students.masks import ChatText, encode, trained_token_share
+from stages.students.masks import encode, trained_token_share
 
 
 def joining_tokenizer():

@@ -10,8 +10,8 @@ from students import byte_tokenizer
 
 from stages.agent.decode import Turn, check, write_turns
 from stages.records.errors import InputError
+from stages.students.chat import ChatText
 from stages.students.load import save_student
-from stages.students.masks import ChatText
 
 
 @pytest.fixture(scope="module")

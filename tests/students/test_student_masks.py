@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from students import QWEN_TEMPLATE, byte_tokenizer
 
-from stages.students.masks import ChatText, TemplateError, encode, encode_all, trained_token_share
+from stages.students.chat import ChatText, TemplateError
+from stages.students.masks import encode, encode_all, trained_token_share
 from stages.students.scratch.tokenizer import train_tokenizer
 
 TALK = [

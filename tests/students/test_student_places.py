@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from students import byte_tokenizer, student_folder
 
 from stages.records.errors import InputError
+from stages.students.chat import ChatText
 from stages.students.load import load_student, save_student
-from stages.students.masks import ChatText
 from stages.teacher import local
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stages.agent.decode import Turn, _Row
 from stages.agent.loop import Attempt
 from stages.records.problem import Problem
-from stages.students.masks import ChatText
+from stages.students.chat import ChatText
 from stages.students.scratch.references import MORE, ORDINALS, RESULTS, refer, references, stated
 from stages.students.scratch.tokenizer import train_tokenizer
 

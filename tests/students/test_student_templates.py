@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from students import QWEN_TEMPLATE, byte_tokenizer
 from templates import tokenizer_of
 
-from stages.students.masks import ChatText, TemplateError, encode_all, refusals, trained_token_share
+from stages.students.chat import ChatText, TemplateError
+from stages.students.masks import encode_all, refusals, trained_token_share
 
 # Whole: as the template renders it; folded: the first user turn begins with the system's text.
 KINDS = {

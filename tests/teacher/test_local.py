@@ -25,8 +25,8 @@ from stages.params import load
 from stages.problems import builtin, sources
 from stages.records import schema
 from stages.records.errors import InputError
+from stages.students.chat import ChatText
 from stages.students.load import load_student
-from stages.students.masks import ChatText
 from stages.teacher import local
 from stages.teacher.journal.journal import Journal
 from stages.teacher.local import Queue, Sampling

@@ -19,8 +19,8 @@ from stages.problems import builtin
 from stages.records import schema
 from stages.records.chain import turns
 from stages.records.errors import InputError
+from stages.students.chat import ChatText
 from stages.students.load import load_student, save_student
-from stages.students.masks import ChatText
 from stages.training import preference
 from stages.training import trainer as fit
 

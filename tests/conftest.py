@@ -32,6 +32,27 @@ pytest.register_assert_rewrite("formulas", "guard", "judged", "logs", "predicted
 SHARED = Path(os.environ.get("STEPCALL_SHARED") or ROOT.parent / "shared" / "data")
 
 
+# The files that take longest, the longest first: begun first, they leave short ones to fill the end of the run.
+LONGEST = [
+    "pipeline/test_pipeline.py",
+    "teacher/test_journal_dvc.py",
+    "pipeline/test_protocols.py",
+    "pipeline/test_generate_faults.py",
+    "agent/test_student_decode.py",
+    "training/test_train.py",
+    "hostile/test_hostile_server.py",
+    "problems/test_published.py",
+    "pipeline/test_generate.py",
+    "training/test_student_trial.py",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the longest files first; the tests of a file keep their order."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
 def examples(full: int, **more: object) -> settings:
     """The settings of a property: so many examples in the profile `full`, a tenth of them (25 at least) in `quick`."""
     quick = min(full, max(25, full // 10))

@@ -82,7 +82,7 @@ def native(tmp_path, monkeypatch) -> Project:
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 8])
-def test_a_server_that_returns_calls_as_text_ends_the_run_after_few_turns_and_the_next_before_any(native, concurrency):
+def test_a_server_that_returns_calls_as_text_ends_the_run_soon_and_the_next_at_once(native, concurrency):
     native.edit("concurrency: 8", f"concurrency: {concurrency}")
     with Provider(unparsed) as provider:
         native.at(provider)

@@ -53,7 +53,7 @@ def students(tmp_path_factory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def conversations() -> list[list[dict]]:
-    problems = [p for task in ("math", "logic") for p in builtin.problems(f"builtin/{task}", "dev", 4, 1)]
+    problems = [p for task in ("math", "logic") for p in builtin.problems(f"builtin/{task}", "dev", 2, 1)]
     return [list(prompt_messages(problem, 0)) for problem in problems]
 
 
@@ -82,7 +82,7 @@ def test_a_turn_does_not_depend_on_its_batch(students, conversations, shape, sam
 
     monkeypatch.setattr("stages.teacher.local.write_turns", write)
     alone, together = (texts(students[shape], conversations, batch, sampling) for batch in (1, 8))
-    assert sizes == [1] * 8 + [8]
+    assert sizes == [1] * 4 + [4]
     assert alone == together
     assert len({len(text) for text, _ in together}) > 1 or sampling.temperature == 0.0
 

@@ -75,21 +75,22 @@ def test_a_run_that_waits_says_so_again_and_again(capsys, monkeypatch):
     asyncio.run(asyncio.wait_for(wait(), 60))
 
 
-def test_without_a_terminal_lines_are_plain(project):
+def test_without_a_terminal_lines_are_plain(project, capfd):
     project.edit("progress: false", "progress: true")
     with Provider(play) as provider:
         project.at(provider)
-        said = project.start().communicate(timeout=120)[1]
+        project.run()
+    said = capfd.readouterr().err
     (line,) = [line for line in said.splitlines() if f"{CHAINS}/{CHAINS} chains" in line]
     assert re.fullmatch(f"generate: {LINE}", line)
     assert "\r" not in said and "\x1b" not in said
 
 
-def test_progress_false_says_nothing(project):
+def test_progress_false_says_nothing(project, capfd):
     with Provider(play) as provider:
         project.at(provider)
-        said = project.start().communicate(timeout=120)[1]
-    assert "chain" not in said
+        project.run()
+    assert "chain" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("columns", [200, 60])

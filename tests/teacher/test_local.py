@@ -181,7 +181,7 @@ def test_a_student_makes_chains_that_verify_reads_and_a_second_run_loads_no_torc
     metrics, before = project.metrics(), outputs()
     assert metrics["teacher_calls"] == sum(len(row["steps"]) for row in rows) and metrics["provider_failures"] == 0
     code = (
-        "import sys; from stages import generate, params; run(generate.main)\n"
+        "import sys; from stages import generate; from stages.records.command import run; run(generate.main)\n"
         "assert not {'torch', 'litellm', 'transformers'} & set(sys.modules)"
     )
     env = {name: value for name, value in os.environ.items() if not name.startswith(("STEPCALL", "DVC"))}

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from stages.records.chain import Message, readable
 from stages.records.errors import InputError, brief
 from stages.students.scratch.references import ORDINALS, RESULTS, refer, references
-from stages.students.scratch.tokenizer import SPECIAL
+from stages.students.scratch.tokenizer import SPECIAL, chat_template, rendered
 
 # Some templates (Llama 3) write today's date into the system turn; a fixed one keeps the bytes equal on every day.
 _FIXED_DATE = "{%- macro strftime_now(format) -%}26 Jul 2024{%- endmacro %}"
@@ -45,6 +45,7 @@ class ChatText:
     def __init__(self, tokenizer):
         self.tokenizer = tokenizer
         self._folds = False
+        self._from_scratch = tokenizer.chat_template == chat_template(ordinals=False)
         if not tokenizer.chat_template:
             raise TemplateError(f"{tokenizer.name_or_path}: the tokenizer has no chat template; choose a chat model")
         template = tokenizer.get_chat_template()
@@ -84,9 +85,15 @@ class ChatText:
 
     def texts(self, conversations: list[list[Message]], ask: bool = False) -> list[str]:
         """Each conversation rendered, for `ids`; `ask` appends what stands before the model's next turn."""
+        return self._rendered([self.written(messages) for messages in conversations], ask)
+
+    def _rendered(self, conversations: list[list[Message]], ask: bool) -> list[str]:
+        """As `texts`, of messages as `written` gives them."""
+        if self._from_scratch:
+            return [rendered(messages, ask) for messages in conversations]
         from jinja2 import TemplateError as JinjaError
 
-        written = [self._folded(self.written(messages)) for messages in conversations]
+        written = [self._folded(messages) for messages in conversations]
         try:
             return self.tokenizer.apply_chat_template(
                 written, chat_template=self._template, tokenize=False, add_generation_prompt=ask
@@ -148,17 +155,17 @@ class ChatText:
         The end-of-turn token is part of a turn; turns among the first `prompt_count` messages are left out.
         """
         turns = [_turns(messages) for messages in conversations]
-        asked = iter(self.texts([m[:i] for m, at in zip(conversations, turns, strict=True) for i in at], ask=True))
-        rendered = []
-        for text, messages, at, count in zip(
-            self.texts(conversations), conversations, turns, prompt_counts, strict=True
-        ):
-            written = self.written(messages)
-            spans = [self._span(text, next(asked), written[i]["content"]) for i in at]
+        # Marks depend on earlier messages alone: the beginning of what is written is what is written of a beginning.
+        written = [self.written(messages) for messages in conversations]
+        asked = iter(self._rendered([m[:i] for m, at in zip(written, turns, strict=True) for i in at], ask=True))
+        texts = self._rendered(written, ask=False)
+        found = []
+        for index, (text, at, count) in enumerate(zip(texts, turns, prompt_counts, strict=True)):
+            spans = [self._span(text, next(asked), written[index][i]["content"]) for i in at]
             if None in spans:
-                text, spans = self._turn_by_turn(messages, ask=False)
-            rendered.append((text, [span for i, span in zip(at, spans, strict=True) if i >= count]))
-        return rendered
+                text, spans = self._turn_by_turn(conversations[index], ask=False)
+            found.append((text, [span for i, span in zip(at, spans, strict=True) if i >= count]))
+        return found
 
     def prompt(self, messages: list[Message]) -> str:
         """What the model has read and written where its next turn begins, after these messages."""

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stages.records.errors import InputError
-from stages.students.scratch.tokenizer import END, TOOL, USER, train_tokenizer
+from stages.students.scratch.tokenizer import END, TOOL, USER, rendered, train_tokenizer
 
 TALK = [
     {"role": "system", "content": "Xylophones are named here only."},
@@ -89,6 +89,16 @@ def test_system_messages_are_not_read_and_replies_are_marked(tokenizer):
     assert "Xylophones" not in tokenizer.get_vocab()
     asked = tokenizer.apply_chat_template(TALK[:2], tokenize=False, add_generation_prompt=True)
     assert text.startswith(asked)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["system", "user", "assistant", "tool"]), st.text(max_size=9)), min_size=1),
+    st.booleans(),
+)
+def test_the_plain_template_is_rendered_without_jinja_to_the_same_text(tokenizer, turns, ask):
+    messages = [{"role": role, "content": content} for role, content in turns]
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=ask)
+    assert rendered(messages, ask) == text
 
 
 def test_the_numbers_of_a_question_are_counted(tokenizer):

@@ -70,6 +70,24 @@ def chat_template(ordinals: bool) -> str:
     return _TEMPLATE.replace("QUESTION", counted if ordinals else _QUESTION)
 
 
+def rendered(messages: list[Message], ask: bool) -> str:
+    """What `chat_template(ordinals=False)` makes of these messages; `ask` appends what stands before the next turn.
+
+    Jinja takes 0.2 ms for a conversation. base renders each beginning of 22,000 of them, so that was half its time.
+    """
+    text, before = [], ""
+    for message in messages:
+        role = message["role"]
+        if role == "assistant":
+            text += [ASSISTANT, message["content"], END]
+        elif role == "tool" or before == "assistant":
+            text += [TOOL, message["content"], END]
+        elif role == "user":
+            text += [USER, message["content"], END]
+        before = role
+    return "".join(text) + (ASSISTANT if ask else "")
+
+
 # Patterns over byte-level text, where every byte is a printable character and a space is "Ġ".
 _ARGUMENT = r'[(,]Ġ?[A-Za-z_]+="?'
 _PIECE = rf"{_ARGUMENT}|[A-Za-z0-9]+|(?:(?!{_ARGUMENT})[!-/:-@\[-`{{-~Ġ])+|."  # the last: one byte beyond ASCII

@@ -8,7 +8,8 @@ from formulas import refused
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stages.tools.fol.formula import MAX_DEPTH, MAX_LENGTH, FormulaError, parse, text
+from stages.tools.fol.formula import FormulaError, text
+from stages.tools.fol.reading import MAX_DEPTH, MAX_LENGTH, parse
 from stages.tools.fol.symbols import signature
 
 

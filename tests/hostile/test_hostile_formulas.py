@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from stages.tools import TOOLKITS
 from stages.tools.fol import toolkit as fol
-from stages.tools.fol.formula import FormulaError, parse, text
+from stages.tools.fol.formula import FormulaError, text
+from stages.tools.fol.reading import parse
 from stages.tools.fol.symbols import Symbols, signature
 from stages.tools.tool import ToolError
 

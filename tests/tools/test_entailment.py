@@ -14,7 +14,8 @@ from conftest import shared
 
 from stages.tools import worker
 from stages.tools.fol import toolkit as fol
-from stages.tools.fol.formula import Formula, parse, text
+from stages.tools.fol.formula import Formula, text
+from stages.tools.fol.reading import parse
 from stages.tools.fol.toolkit import Fol
 from stages.tools.tool import ToolError
 

@@ -10,7 +10,8 @@ from formulas import refused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.tools.fol.formula import MAX_LENGTH, FormulaError, parse, text
+from stages.tools.fol.formula import FormulaError, text
+from stages.tools.fol.reading import MAX_LENGTH, parse
 from stages.tools.fol.symbols import signature
 
 P, Q, R = ("is", "P", "a"), ("is", "Q", "a"), ("is", "R", "a")

@@ -6,7 +6,7 @@ import pytest
 
 from stages.tools import worker
 from stages.tools.fol import toolkit as fol
-from stages.tools.fol.formula import parse
+from stages.tools.fol.reading import parse
 
 PIGEONS, HOLES = 8, 7
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stages.tools.fol.formula import FormulaError, parse
+from stages.tools.fol.formula import FormulaError
+from stages.tools.fol.reading import parse
 from stages.tools.fol.symbols import Symbols, renamed
 
 

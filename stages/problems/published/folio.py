@@ -18,8 +18,9 @@ from stages.problems.published.rows import rows, text
 from stages.records.chain import Call
 from stages.records.problem import Problem
 from stages.tools.deduction.english import sentences
-from stages.tools.fol.formula import FormulaError, parse
+from stages.tools.fol.formula import FormulaError
 from stages.tools.fol.formula import text as formula_text
+from stages.tools.fol.reading import parse
 from stages.tools.fol.toolkit import open_fol
 from stages.tools.tool import ToolError
 

@@ -41,7 +41,8 @@ from stages.tools import TOOLKITS
 from stages.tools.deduction.english import sentences
 from stages.tools.deduction.toolkit import Deduction, settled
 from stages.tools.deduction.vocabulary import Literal, Reading
-from stages.tools.fol.formula import FormulaError, parse
+from stages.tools.fol.formula import FormulaError
+from stages.tools.fol.reading import parse
 from stages.tools.fol.toolkit import open_fol
 from stages.tools.run import run_call
 from stages.tools.tool import ToolError

@@ -1,4 +1,4 @@
-"""First-order formulas: one strict reading of what a model wrote, or an error that says where and what to write.
+"""First-order formulas: what they are, how they are spelt, and the parts that they consist of.
 
 A formula is a plain tuple, so that it can be compared, hashed, and sent to another process as JSON:
 
@@ -6,100 +6,13 @@ A formula is a plain tuple, so that it can be compared, hashed, and sent to anot
     ("=", "x", "rina")
     ("¬", f)   ("∧", f, g, ...)   ("∨", f, g, ...)   ("⊕", f, g)   ("→", f, g)   ("↔", f, g)
     ("∀", "x", f)   ("∃", "x", f)
-
-The text is read once from left to right and never evaluated. Where two readings are common (`A ∧ B ∨ C`, a chain of
-arrows, `∀x P(x) → Q(x)`, `^`) there is none: a guess would decide the answer. Terms are names: there are no functions.
-Signs are read as keyboards, word processors and LaTeX write them, where they can mean one thing only.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
-
 Formula = tuple
 
-MAX_LENGTH = 2_000
-MAX_DEPTH = 30  # brackets, negations and quantifiers inside each other
-MAX_NAME = 60
-
-_LETTER = "A-Za-z0-9_À-ÖØ-öø-ſȘ-țẠ-ỹ"
-_SIGNS = ("<-->", "<==>", "<->", "<=>", "-->", "==>", "->", "=>", "&&", "||", "/\\", "\\/", "!=", "==")
-_TOKEN = re.compile(
-    rf"\s*+(?:(?P<name>[{_LETTER}]++(?:[-.'][{_LETTER}]++)*\+*+)"
-    rf"|(?P<quote>[\"'])(?P<quoted>[{_LETTER}]++(?:[-.' ][{_LETTER}]++)*\+*+)(?P=quote)"
-    rf"|(?P<sign>{'|'.join(map(re.escape, _SIGNS))}|[¬~!∧&∨|→↔⊕=≠∀∃∄()\[\],.:]))"
-)
-_BOUND = re.compile(rf"[{_LETTER}]++")
-_SHORT = re.compile(r"[a-z]_?[0-9]*")
-
-_OPERATORS = {
-    **dict.fromkeys(("¬", "~", "!", "not"), "¬"),
-    **dict.fromkeys(("∧", "&", "&&", "/\\", "and"), "∧"),
-    **dict.fromkeys(("∨", "|", "||", "\\/", "or"), "∨"),
-    **dict.fromkeys(("⊕", "xor"), "⊕"),
-    **dict.fromkeys(("→", "->", "-->", "=>", "==>", "implies"), "→"),
-    **dict.fromkeys(("↔", "<->", "<-->", "<=>", "<==>", "iff"), "↔"),
-    **dict.fromkeys(("∀", "forall", "all"), "∀"),
-    **dict.fromkeys(("∃", "exists"), "∃"),
-    "∄": "∄",
-    **dict.fromkeys(("=", "=="), "="),
-    **dict.fromkeys(("≠", "!="), "≠"),
-}
-# Other signs for the same, one for one, so that an error's place stays that in the text.
-_ALIKE = str.maketrans(
-    {
-        **dict.fromkeys("⇒⟹⟶⇨➔➙➛➜➝➞➡", "→"),
-        **dict.fromkeys("⇔⟺⟷", "↔"),
-        **dict.fromkeys("⋀", "∧"),
-        **dict.fromkeys("⋁", "∨"),
-        **dict.fromkeys("⊻⨁", "⊕"),
-        **dict.fromkeys("∼˜￢", "¬"),
-        **dict.fromkeys("‐‑‒–−", "-"),
-        **dict.fromkeys("‘’‛ʼ′`´", "'"),
-        **dict.fromkeys("“”„‟″«»", '"'),
-        "、": ",",
-        "。": ".",
-        **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)},  # full width
-        **{0x2080 + digit: str(digit) for digit in range(10)},  # subscripts
-    }
-)
-_LATEX = {
-    **dict.fromkeys(("neg", "lnot"), "¬"),
-    **dict.fromkeys(("land", "wedge", "bigwedge"), "∧"),
-    **dict.fromkeys(("lor", "vee", "bigvee"), "∨"),
-    **dict.fromkeys(("oplus", "veebar"), "⊕"),
-    **dict.fromkeys(("to", "rightarrow", "Rightarrow", "longrightarrow", "Longrightarrow", "implies"), "→"),
-    **dict.fromkeys(("leftrightarrow", "Leftrightarrow", "longleftrightarrow", "Longleftrightarrow", "iff"), "↔"),
-    **dict.fromkeys(("neq", "ne"), "≠"),
-    "forall": "∀",
-    "exists": "∃",
-    "nexists": "∄",
-    **dict.fromkeys(("left", "right", "quad", "qquad", "displaystyle"), " "),
-}
-# A command whose first letter was read as an escape: in JSON "\forall" is a form feed and "orall".
-_EATEN = {"\forall": "∀", "\rightarrow": "→", "\to": "→", "\vee": "∨", "\veebar": "⊕", "\neg": "¬"}
-_COMMAND = re.compile(
-    r"(?<!/)\\(?:([A-Za-z]++)(?:\{([A-Za-z0-9_]++)\})?|[,;:! ()\[\]])"
-    rf"|(?:{'|'.join(sorted(map(re.escape, _EATEN), key=len, reverse=True))})(?![A-Za-z])"
-)
-_WRAPPED = re.compile(r"""\s*+(?:\$[^$]++\$|'[^']++'|"[^"]++")\s*+""")  # a formula between dollars, backticks or quotes
-_TEXT_COMMANDS = ("text", "mathrm", "mathit", "mathsf", "mathbf", "textit", "textrm", "operatorname")
-
-_JOINING, _ARROWS, _QUANTIFIERS = ("∧", "∨", "⊕"), ("→", "↔"), ("∀", "∃")
-_CLOSING = {"(": ")", "[": "]"}
-_HINTS = {
-    "^": "it may mean `and` or `xor`; write ∧ or ⊕",
-    "\\": "write ∀ ∃ ¬ ∧ ∨ → ↔ ⊕ or forall exists not and or -> <-> xor",
-    "←": "write the condition first, as in A → B",
-    "⇐": "write the condition first, as in A → B",
-    "$": "write a variable without it",
-    "'": "write names without quotes",
-    '"': "write names without quotes",
-    "-": "write ¬ for not and -> for implies",
-    "<": "write a predicate such as Less(x, y)",
-    ">": "write a predicate such as Less(x, y)",
-}
+JOINING, ARROWS, QUANTIFIERS = ("∧", "∨", "⊕"), ("→", "↔"), ("∀", "∃")
 
 
 class FormulaError(Exception):
@@ -113,47 +26,10 @@ class FormulaError(Exception):
         self.kind = kind
 
 
-def parse(text: str, conventions: bool = False) -> Formula:
-    """The formula that the text is; `parse(text(f)) == f` for every formula f.
-
-    ¬ and quantifiers bind tightest, then ∧, ∨ and ⊕, then → and ↔. Only ∧ and ∨ chain, and ∧, ∨ and ⊕ do not mix
-    without brackets. With `conventions`, for formulas of known authors, what is ambiguous is read as most books do:
-    ∧ before ⊕ before ∨, → to the right, a quantifier without brackets reaches to the end, ^ is ∧.
-
-    Raises:
-        FormulaError: kind length, depth, syntax or ambiguous.
-
-    >>> parse("forall x (Student(x) -> not Likes(x, rina))")
-    ('∀', 'x', ('→', ('is', 'Student', 'x'), ('¬', ('is', 'Likes', 'x', 'rina'))))
-    """
-    if len(text) > MAX_LENGTH:
-        raise FormulaError("length", f"the formula has {len(text):,} characters, limit {MAX_LENGTH:,}; split it")
-    return _Reader(_plain(text), conventions).whole()
-
-
-def _plain(text: str) -> str:
-    """The text in plain signs, each at its old place but after an accent of its own or `\\_`."""
-    text = unicodedata.normalize("NFC", text).translate(_ALIKE).replace("\\_", "_")
-    text = "".join(
-        unicodedata.normalize("NFKC", sign) if "\U0001d400" <= sign <= "\U0001d7ff" else sign for sign in text
-    )
-    if _WRAPPED.fullmatch(text):
-        text = text.replace(text.strip()[0], " ")
-    return _COMMAND.sub(_command, text)
-
-
-def _command(match: re.Match) -> str:
-    """What a command of LaTeX stands for, as long as it was."""
-    name, inner = match[1], match[2]
-    if inner and name in _TEXT_COMMANDS:
-        return inner.rjust(len(match[0]))
-    sign = _EATEN.get(match[0], " ") if name is None else _LATEX.get(name, "")
-    return match[0] if inner or not sign else sign.ljust(len(match[0]))
-
-
 def text(formula: Formula) -> str:
-    """The formula in its one canonical spelling.
+    """The formula in its one canonical spelling, which `reading.parse` reads back.
 
+    >>> from stages.tools.fol.reading import parse
     >>> text(parse("all x (P(x) & ~(x = a) -> Q(x))"))
     '∀x (P(x) ∧ x ≠ a → Q(x))'
     """
@@ -165,10 +41,10 @@ def text(formula: Formula) -> str:
     if kind == "¬":
         inner = parts[0]
         return f"{inner[1]} ≠ {inner[2]}" if inner[0] == "=" else f"¬{_bracketed(inner)}"
-    if kind in _QUANTIFIERS:
+    if kind in QUANTIFIERS:
         inner = text(parts[1])
-        return f"{kind}{parts[0]} {inner if parts[1][0] in _QUANTIFIERS else f'({inner})'}"
-    written = [text(part) if kind in _ARROWS and part[0] in _JOINING else _bracketed(part) for part in parts]
+        return f"{kind}{parts[0]} {inner if parts[1][0] in QUANTIFIERS else f'({inner})'}"
+    written = [text(part) if kind in ARROWS and part[0] in JOINING else _bracketed(part) for part in parts]
     return f" {kind} ".join(written)
 
 
@@ -176,6 +52,7 @@ def taken_apart(formula: Formula, limit: int = 100) -> list[Formula]:
     """Formulas that say together what this one says, each as little as can be: A and B for A ∧ B, ∀x A and ∀x B for
     ∀x (A ∧ B), A → C and B → C for A ∨ B → C; the formula itself where these were more than `limit`.
 
+    >>> from stages.tools.fol.reading import parse
     >>> [text(part) for part in taken_apart(parse("∀x (P(x) → Q(x) ∧ ¬R(x)) ∧ P(a)"))]
     ['∀x (P(x) → Q(x))', '∀x (P(x) → ¬R(x))', 'P(a)']
     """
@@ -204,188 +81,5 @@ def _parts(formula: Formula) -> list[Formula]:
 
 
 def _bracketed(formula: Formula) -> str:
-    plain = formula[0] in ("is", "=", "¬", *_QUANTIFIERS)
+    plain = formula[0] in ("is", "=", "¬", *QUANTIFIERS)
     return text(formula) if plain else f"({text(formula)})"
-
-
-class _Reader:
-    """Reads one formula: `token` is what stands at `start`, "" at the end of the text."""
-
-    def __init__(self, source: str, conventions: bool):
-        self.source, self.conventions = source, conventions
-        self.depth = 0
-        self.advance(0)
-
-    def advance(self, position: int) -> None:
-        match = _TOKEN.match(self.source, position)
-        if match is not None:
-            self.is_quoted = match.lastgroup == "quoted"
-            self.start = match.start("quote" if self.is_quoted else match.lastgroup)
-            self.end, self.token = match.end(), match[match.lastgroup]
-            lower = self.token.lower()
-            written = self.token in (lower, lower.upper(), lower.capitalize())
-            self.operator = _OPERATORS.get(lower) if written and not self.is_quoted else None
-            self.is_name = match.lastgroup == "name" and self.operator is None
-            if (self.is_name or self.is_quoted) and len(self.token) > MAX_NAME:
-                raise self.error(f"the name has {len(self.token):,} characters, limit {MAX_NAME}", "length")
-            return
-        self.start = self.end = len(self.source) - len(self.source[position:].lstrip())
-        self.token, self.operator = self.source[self.start : self.start + 1], None
-        self.is_name = self.is_quoted = False
-        if self.token:
-            if self.token != "^" or not self.conventions:
-                raise self.error(_HINTS.get(self.token, "this sign has no place in a formula"))
-            self.operator, self.end = "∧", self.end + 1
-
-    def next(self) -> None:
-        self.advance(self.end)
-
-    def error(self, problem: str, kind: str = "syntax") -> FormulaError:
-        found = self.source[self.start : self.start + 20]
-        found = "".join(sign if sign.isprintable() else f"<U+{ord(sign):04X}>" for sign in found)
-        where = f"character {self.start + 1}, `{found}`" if found else "the end"
-        return FormulaError(kind, f"at {where}: {problem}")
-
-    def whole(self) -> Formula:
-        formula = self.joined()
-        if self.token == ".":
-            self.next()
-        if self.token:
-            closing = self.token in _CLOSING.values()
-            raise self.error("no bracket is open" if closing else "expected an operator such as ∧ or → or the end")
-        return formula
-
-    def joined(self) -> Formula:
-        """Operands and the operators between them, up to a closing bracket or the end."""
-        operands, operators = [self.unary()], []
-        while self.operator in (*_JOINING, *_ARROWS):
-            if not self.conventions:
-                self.refuse_ambiguous(operators)
-            operators.append(self.operator)
-            self.next()
-            operands.append(self.unary())
-        return _folded(operands, operators)
-
-    def refuse_ambiguous(self, before: list[str]) -> None:
-        """Refuses an operator that stands in one row with one that binds as tight."""
-        level = _ARROWS if self.operator in _ARROWS else _JOINING
-        rivals = [operator for operator in before if operator in _ARROWS] if level == _ARROWS else before[-1:]
-        if rivals and rivals[-1] in level and (rivals[-1] != self.operator or self.operator not in ("∧", "∨")):
-            problem = f"{rivals[-1]} and {self.operator} in one row have two readings; add brackets"
-            raise self.error(problem, "ambiguous")
-
-    def unary(self) -> Formula:
-        """A formula that no operator outside brackets divides."""
-        if self.depth == MAX_DEPTH:
-            raise self.error(f"more than {MAX_DEPTH} brackets, negations and quantifiers inside each other", "depth")
-        self.depth += 1
-        if self.operator == "¬":
-            self.next()
-            formula = ("¬", self.unary())
-        elif self.operator in (*_QUANTIFIERS, "∄"):
-            formula = self.quantified()
-        elif self.token in _CLOSING:
-            formula = self.in_brackets()
-        elif self.is_name:
-            formula = self.atom()
-        elif self.operator in (*_JOINING, *_ARROWS):
-            raise self.error(f"{self.operator} stands between two formulas, as in A {self.operator} B")
-        elif self.is_quoted:
-            raise self.error(_HINTS['"'])
-        else:
-            raise self.error("expected a formula such as Student(rina), ¬A or ∀x (A → B)")
-        self.depth -= 1
-        if self.is_name and self.token in ("v", "V"):  # behind a formula no name has a place, so `A v B` is A ∨ B
-            self.operator, self.is_name = "∨", False
-        return formula
-
-    def in_brackets(self) -> Formula:
-        opened, closing = self.start, _CLOSING[self.token]
-        self.next()
-        formula = self.joined()
-        if self.token != closing:
-            raise self.error(f"expected an operator, or {closing} for the bracket at character {opened + 1}")
-        self.next()
-        return formula
-
-    def quantified(self) -> Formula:
-        """`∀x (...)`, `all x. (...)`, `∀x ∃y (...)`, `forall x, y (...)`, `∀x P(x)`."""
-        none, variables = self.operator == "∄", []
-        quantifier = "∃" if none else self.operator
-        self.next()
-        while self.is_name and not (variables and self.starts_atom()):
-            name = _BOUND.match(self.source, self.start)
-            variables.append(name[0])
-            self.advance(name.end())
-            if self.token == ",":
-                self.next()
-        if not variables:
-            raise self.error(f"expected a variable after {quantifier}, as in {quantifier}x (...)")
-        if self.token in (".", ":"):
-            self.next()
-        bracketed = self.token in _CLOSING or self.operator in _QUANTIFIERS
-        if self.conventions and not bracketed:
-            formula = self.joined()
-        else:
-            formula = self.unary()
-            if not bracketed and self.operator in (*_JOINING, *_ARROWS):
-                problem = f"how far {quantifier}{variables[-1]} reaches has two readings; add brackets after it"
-                raise self.error(problem, "ambiguous")
-        for name in reversed(variables):
-            formula = (quantifier, name, formula)
-        return ("¬", formula) if none else formula
-
-    def starts_atom(self) -> bool:
-        """Whether the name is followed as in `P(x)`, `P (x)` or `x = y`; in `forall x y (...)` y is a variable."""
-        rest = self.source[self.end :]
-        if rest[:1] == " " and rest.lstrip()[:1] == "(" and _SHORT.fullmatch(self.token):
-            return False
-        return "." not in self.token and rest.lstrip()[:1] in ("(", "=", "≠", "!")
-
-    def atom(self) -> Formula:
-        name = self.token
-        self.next()
-        if self.operator in ("=", "≠"):
-            equal = self.operator == "="
-            self.next()
-            formula = ("=", name, self.term())
-            return formula if equal else ("¬", formula)
-        if self.token != "(":
-            return ("is", name)
-        terms = []
-        while not terms or self.token == ",":
-            self.next()
-            terms.append(self.term())
-        if self.token == "(":
-            raise self.error("a term is a name; functions, and predicates inside each other, are not understood")
-        if self.token != ")":
-            raise self.error("expected , or ) after a term; write a name as one word, as in captainAmerica")
-        self.next()
-        return ("is", name, *terms)
-
-    def term(self) -> str:
-        if self.is_quoted and not _SHORT.fullmatch(self.token):
-            name = self.token.replace(" ", "_")
-        elif self.is_quoted:
-            raise self.error(_HINTS['"'])  # it may be a variable
-        elif self.is_name:
-            name = self.token
-        else:
-            raise self.error("expected a variable or a name")
-        self.next()
-        return name
-
-
-def _folded(operands: list[Formula], operators: list[str]) -> Formula:
-    """The operands under the operators between them, the loosest on top; only ∧ and ∨ take more than two."""
-    for loosest in ("↔", "→", "∨", "⊕", "∧"):
-        places = [place for place, operator in enumerate(operators) if operator == loosest]
-        if not places:
-            continue
-        if loosest in ("∧", "∨"):
-            spans = zip([-1, *places], [*places, len(operators)], strict=True)
-            return (loosest, *(_folded(operands[a + 1 : b + 1], operators[a + 1 : b]) for a, b in spans))
-        cut = places[0] if loosest == "→" else places[-1]
-        left = _folded(operands[: cut + 1], operators[:cut])
-        return (loosest, left, _folded(operands[cut + 1 :], operators[cut + 1 :]))
-    return operands[0]

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from stages.tools import worker
-from stages.tools.fol.formula import Formula, FormulaError, parse, taken_apart, text
+from stages.tools.fol.formula import Formula, FormulaError, taken_apart, text
+from stages.tools.fol.reading import parse
 from stages.tools.fol.story import Asked, Story, name_parts, read_story
 from stages.tools.fol.symbols import Symbols, renamed, signature
 from stages.tools.tool import Tool, ToolError, toolkit

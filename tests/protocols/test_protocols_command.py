@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import subprocess
 import sys
@@ -188,3 +189,19 @@ def test_what_cannot_be_replaced_alone_is_refused(text, overlay, message):
         return
     with pytest.raises(InputError, match=message):
         overlaid(text, overlay)
+
+
+def test_the_readme_tells_every_protocol_and_every_figure_that_stands_as_json():
+    readme = (ROOT / "stages/protocols/README.md").read_text()
+    assert all(f"`{name}`" in readme for name in NAMES)
+    results = {path.stem: json.loads(path.read_text()) for path in (ROOT / "metrics/protocols").glob("*.json")}
+    assert results and results.keys() <= set(NAMES)
+    for result in results.values():
+        for row in result.get("answers", ()):
+            shown = [f"| {row['student']} | {row['n']:,}"]
+            for student in ("base", "sft", "dpo"):
+                low, high = row[student]["low"], row[student]["high"]
+                shown.append(f"{row[student]['answer_accuracy']:.1%} [{100 * low:.1f}, {100 * high:.1f}]")
+            assert " | ".join(shown).replace("% ", " % ") in readme
+        for solver, share in result.get("published", {}).items():
+            assert f"{solver} {100 * share:.1f}" in readme

@@ -44,7 +44,7 @@ def folder(tmp_path, monkeypatch) -> Path:
     for entry in (*params.generate.chains, *params.problems.dev, *params.problems.heldout):
         path = tmp_path / entry["path"]
         path.parent.mkdir(parents=True, exist_ok=True)
-        lines = shared(entry["path"].removeprefix("published/")).read_text(encoding="utf-8").split("\n")
+        lines = shared(entry["path"].removeprefix("data/sources/")).read_text(encoding="utf-8").split("\n")
         whole = entry["source"] == "gsm8k_model_solutions"
         path.write_text("\n".join(lines if whole else lines[:40]), encoding="utf-8")
     student_folder(tmp_path / "student", "qwen")

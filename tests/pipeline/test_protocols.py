@@ -47,9 +47,9 @@ def load(name):
 @pytest.fixture
 def published(tmp_path, monkeypatch):
     """A folder with the files that are here, as the protocols name them."""
-    (tmp_path / "published").mkdir()
+    (tmp_path / "data" / "sources").mkdir(parents=True)
     for name, kept in FILES.items():
-        (tmp_path / "published" / name).symlink_to(shared(kept))
+        (tmp_path / "data" / "sources" / name).symlink_to(shared(kept))
     monkeypatch.chdir(tmp_path)
 
 
@@ -137,7 +137,7 @@ def test_svamp_takes_a_file_of_its_form_and_counts_what_was_made_from_train_prob
     """Its problems are train ones of ASDiv-A with other words: one that is the same must not end the run."""
     first = sources.load("train", load("svamp").problems)[-1]
     row = {"ID": "chal-1", "Body": first.question, "Question": "How many?", "Equation": "( 8.0 - 3.0 )", "Answer": 5.0}
-    Path("published/svamp.json").write_text(json.dumps([{**row, "Type": "Subtraction"}]))
+    Path("data/sources/svamp.json").write_text(json.dumps([{**row, "Type": "Subtraction"}]))
     settings = load("svamp")
     assert [problem.gold for problem in sources.load("heldout", settings.problems)] == ["5"]
     read = corpus.readable(settings.generate.corpus)
@@ -151,8 +151,8 @@ def test_svamp_takes_a_file_of_its_form_and_counts_what_was_made_from_train_prob
 @pytest.mark.timeout(1800)  # two runs of the pipeline and four of dvc beside them
 def test_folds_are_experiments_that_come_back_and_make_one_table(tmp_path):
     project = checkout(tmp_path / "stepcall", laid(FOLDER / "mawps.yaml"))
-    (project.folder / "published").mkdir()
-    (project.folder / "published" / "mawps.jsonl").symlink_to(shared("mawps/mawps.jsonl"))
+    (project.folder / "data" / "sources").mkdir(parents=True, exist_ok=True)
+    (project.folder / "data" / "sources" / "mawps.jsonl").symlink_to(shared("mawps/mawps.jsonl"))
     tiny = [part for key, value in TINY.items() for part in ("-S", f"{key}={value}")]
 
     def fold(number: int, name: str) -> list[str]:

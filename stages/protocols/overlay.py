@@ -116,10 +116,20 @@ def _edits(text: str, name, old, overlay: str, new, flow: bool) -> Iterator[tupl
         first = text.rfind("\n", 0, old.start_mark.index) + 1
         last = text.index("\n", old.value[-1].end_mark.index) + 1
     else:
-        below = re.compile(rf"[^\n]*\n( {{{indent + 1},}}#[^\n]*\n)*")
-        first = last = below.match(text, end).end()
+        first = last = _below(text, end, indent)
     if _lined(old) or lines:
         yield first, last, "".join(lines)
+
+
+def _below(text: str, end: int, indent: int) -> int:
+    """Where the lines below a value begin, behind the comment lines that are indented further than its key."""
+    place = text.index("\n", end) + 1
+    for line in text[place:].splitlines(keepends=True):
+        comment = line.lstrip(" ")
+        if not comment.startswith("#") or len(line) - len(comment) <= indent:
+            break
+        place += len(line)
+    return place
 
 
 def _lined(node) -> bool:

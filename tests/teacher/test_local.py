@@ -318,10 +318,10 @@ def test_what_is_no_student_is_refused_in_one_line(project, spoil, message, monk
 def test_a_teacher_that_dvc_does_not_watch_is_said(project, capsys):
     shutil.copyfile(ROOT / "dvc.yaml", "dvc.yaml")
     local.say_unwatched("local/stud")
-    assert "generate.teacher.model: stud is no dep of generate in dvc.yaml" in capsys.readouterr().err
-    text = Path("dvc.yaml").read_text()
-    Path("dvc.yaml").write_text(text.replace("    deps:\n", "    deps:\n    - stud\n", 1))
-    local.say_unwatched("local/stud")
+    said = "generate.teacher.model: stud is outside data/sources, the folder that DVC watches"
+    assert said in capsys.readouterr().err
+    shutil.copytree("stud", "data/sources/stud")
+    local.say_unwatched("local/data/sources/stud")
     local.say_unwatched("local/someone/tiny")
     assert capsys.readouterr().err == ""
     local.say_unwatched("local/models/sft")

@@ -42,7 +42,7 @@ def test_a_log_of_native_calls_is_a_chain_in_the_text_form(folder):
 
 
 def test_the_log_in_the_readme_is_a_correct_chain(folder):
-    text = re.search(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    text = re.search(r"```json\n(.*?)```", (ROOT / "stages/teacher/README.md").read_text(), re.DOTALL)[1]
     (chain,) = folder.chains(json.loads(text))
     assert [step.text for step in chain.steps[:2]] == ["Multiply(a=4, b=2)", "Add(a=3, b=8)"]
     assert folder.verdicts(json.loads(text)) == [("correct", "")]

@@ -123,6 +123,7 @@ def marked(name: str, number: int) -> str:
 
 def linked(problem: Problem) -> Program | None:
     """The solution as a program over the question's numerals, where each operand's origin is certain; else None."""
+    # Every number of the question must be read, and every call be one of the four operations.
     *calls, finish = problem.solution or (Call("Finish", {}),)
     stated = [(match.start(), match[0]) for match in _SPAN.finditer(problem.question)]
     if not calls or any(call.tool not in OPERATIONS for call in calls) or len(stated) != _written(problem.question):
@@ -133,18 +134,21 @@ def linked(problem: Problem) -> Program | None:
     numerals += [
         Numeral(match.start(), match[0], _spelled(match)) for match in SPELLED_NUMBER.finditer(problem.question)
     ]
+    # What a value may come from: a numeral (`times`), a word such as twice (`words`), or a meaning near a numeral.
     times = Counter(numeral.value for numeral in numerals)
     starts = {numeral.value: numeral.start for numeral in numerals}
     said = set(re.findall(r"[a-z]+", SPELLED_NUMBER.sub("", problem.question).lower()))
     words = {WORDS[word] for word in said & WORDS.keys()}
     words |= {1 / value for value in words if value < 1}  # half of it: times 1/2, or divided by 2
     near = {meaning for numeral in numerals for meaning in _derived(numeral.value)}
+    # Call by call: where does each operand come from? Give up where two answers are possible.
     results: list[Fraction] = []
     origins: list[tuple[Operand, Operand]] = []
     used: dict[Fraction, int] = {}
     for call in calls:
         pair = []
         for value in (call.arguments["a"], call.arguments["b"]):
+            # Exactly one origin, which the question or the results have once, and no second meaning.
             holds = (value in results) + (value in times) + (value in words)
             if holds != 1 or times[value] > 1 or results.count(value) > 1 or value in words and value in near:
                 return None
@@ -156,11 +160,13 @@ def linked(problem: Problem) -> Program | None:
                 pair.append(("fixed", value))
             else:
                 pair.append(("numeral", used.setdefault(value, len(used))))
+        # Operands of sums and products are put into one order.
         if call.tool in ("Add", "Multiply"):
             values = list(used)
             pair.sort(key=lambda at: (ORDER.index(at[0]), starts[values[at[1]]] if at[0] == "numeral" else at[1]))
         origins.append(tuple(pair))
         results.append(OPERATIONS[call.tool](call.arguments["a"], call.arguments["b"]))
+    # The last result must be the answer, and every result must be writable.
     chosen = tuple(next(numeral for numeral in numerals if numeral.value == value) for value in used)
     if not chosen or number(str(finish.arguments["answer"])) != results[-1] or any(map(_endless, results)):
         return None

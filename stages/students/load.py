@@ -248,11 +248,13 @@ def save_student(model, tokenizer, folder: str | Path) -> None:
     folder = Path(folder)
     beside, old = (folder.with_name(f".{folder.name}.{mark}") for mark in ("part", "old"))
     try:
+        # Write the student into a folder beside the real one; an interrupted run may have left some.
         for leftover in (beside, old):
             shutil.rmtree(leftover, ignore_errors=True)
         beside.mkdir(parents=True)
         model.save_pretrained(beside)
         tokenizer.save_pretrained(beside)
+        # Give its files the usual rights, and see that they are on disk.
         readers = beside.stat().st_mode & 0o666  # as the umask has it; safetensors makes files for its user alone
         for file in beside.rglob("*"):  # a tokenizer of several chat templates has a folder of them
             if file.is_dir():
@@ -260,6 +262,7 @@ def save_student(model, tokenizer, folder: str | Path) -> None:
             os.chmod(file, readers)
             with open(file, "rb") as saved:
                 os.fsync(saved.fileno())
+        # Swap the folders. Nobody ever sees half a student.
         if folder.exists():
             os.replace(folder, old)
         os.replace(beside, folder)

@@ -81,6 +81,7 @@ def trained_token_share(
     turn. A turn whose tokens are not trained at all also lowers the share, by the tokens it has.
     """
     chat = ChatText(tokenizer)
+    # `runs`: stretches of trained tokens; `expected`: the turn that each must be. Where one is missing it is empty.
     written = total = 0
     runs, expected = [], []
     for (ids, own), messages, count in zip(
@@ -97,6 +98,7 @@ def trained_token_share(
         runs += kept
         expected += turns
     decoded = tokenizer.batch_decode(runs, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    # A turn without a run counts by the tokens that it has.
     for run, text, turn in zip(runs, decoded, expected, strict=True):
         size = len(run) or len(tokenizer(turn, add_special_tokens=False)["input_ids"])
         total += size

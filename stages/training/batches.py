@@ -7,12 +7,15 @@ from collections.abc import Callable
 
 
 def by_tokens(lengths: list[int], steps: int, tokens: int, seed: int) -> list[list[int]]:
-    """`steps` batches of at most `tokens` padded tokens each (a longer example stands alone)."""
+    """`steps` batches of at most `tokens` padded tokens each; a longer example is a batch of its own.
+
+    `lengths`: tokens of each example. A batch is a list of indices into it.
+    """
     return _plan(lengths, steps, 1024, seed, lambda size, longest: size * longest <= tokens)
 
 
 def by_count(lengths: list[int], steps: int, count: int, seed: int) -> list[list[int]]:
-    """`steps` batches of `count` examples each."""
+    """`steps` batches of `count` examples each; `lengths` and batches as for `by_tokens`."""
     return _plan(lengths, steps, 16 * count, seed, lambda size, longest: size <= count)
 
 
@@ -26,10 +29,12 @@ def _plan(lengths: list[int], steps: int, window: int, seed: int, fits: Callable
     batches: list[list[int]] = []
     waiting: list[int] = []
     while len(batches) < steps:
+        # Fill the window: each epoch has every example once, in an order of its own.
         while len(waiting) < window:
             epoch = list(range(len(lengths)))
             rng.shuffle(epoch)
             waiting += epoch
+        # Sort the window by length, and cut it into batches.
         now, waiting = sorted(waiting[:window], key=lambda index: lengths[index]), waiting[window:]
         made: list[list[int]] = [[]]
         for index in now:

@@ -28,9 +28,11 @@ def fit_sft(model, tokenizer, examples: list[Encoded], plan: list[list[int]], sc
     import datasets
     from trl import SFTConfig, SFTTrainer
 
+    # Batches come from the plan, not from trl's sampler.
     class Trainer(SFTTrainer):
         get_train_dataloader = planned(plan)
 
+    # A token that the model did not write gets the label -100, which no loss counts.
     rows = [
         {"input_ids": ids, "labels": [token if mine else -100 for token, mine in zip(ids, own, strict=True)]}
         for ids, own in examples
@@ -38,6 +40,7 @@ def fit_sft(model, tokenizer, examples: list[Encoded], plan: list[list[int]], sc
     with tempfile.TemporaryDirectory() as folder, marked_positions_only():
         trainer = Trainer(
             model,
+            # Examples are encoded already: nothing is tokenised or cut.
             SFTConfig(
                 max_length=None,
                 dataset_kwargs={"skip_prepare_dataset": True},
@@ -52,6 +55,7 @@ def fit_sft(model, tokenizer, examples: list[Encoded], plan: list[list[int]], sc
 
 
 def _padded_labels(batch: list[dict], pad: int) -> dict:
+    """Three tensors of (rows, longest row): token ids, attention, and labels, padded on the right."""
     import torch
 
     longest = max(len(row["input_ids"]) for row in batch)

@@ -16,7 +16,10 @@ Encoded = tuple[list[int], list[bool]]  # token ids; whether the model wrote the
 
 @dataclass(frozen=True)
 class Schedule:
-    """AdamW: warm-up, constant, then over the share `decay` of all steps down to `floor` times the learning rate."""
+    """AdamW: warm-up, constant, then over the share `decay` of all steps down to `floor` times the learning rate.
+
+    `warmup`: steps. `decay` and `floor`: shares, from 0 to 1. `weight_decay` and `beta2`: AdamW's own.
+    """
 
     learning_rate: float
     warmup: int
@@ -28,7 +31,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Run:
-    """What does not depend on the kind of training."""
+    """What does not depend on the kind of training. `device`: cpu or cuda. `progress`: whether a bar is drawn."""
 
     seed: int
     device: str
@@ -66,13 +69,18 @@ def marked_positions_only():
 
 
 def arguments(model, plan: list[list[int]], schedule: Schedule, run: Run, folder: str) -> dict:
-    """Settings that both trainers share; nothing is saved, reported or sent."""
+    """Settings that both trainers share, as keywords of trl's SFTConfig and DPOConfig.
+
+    `plan`: indices of the examples of each step. Nothing is saved, reported or sent; `folder` stays empty.
+    """
     steps, cpu = len(plan), run.device == "cpu"
     warmup = min(schedule.warmup, steps // 2)
     return {
         "output_dir": folder,
+        # The plan says how many steps there are, and how many examples are in each.
         "max_steps": steps,
         "per_device_train_batch_size": max(map(len, plan)),
+        # The schedule: linear warm-up, constant, linear decay that ends with the last step.
         "learning_rate": schedule.learning_rate,
         "lr_scheduler_type": "warmup_stable_decay",
         "lr_scheduler_kwargs": {
@@ -84,12 +92,14 @@ def arguments(model, plan: list[list[int]], schedule: Schedule, run: Run, folder
         "weight_decay": schedule.weight_decay,
         "adam_beta2": schedule.beta2,
         "max_grad_norm": 1.0,
+        # Full precision on a CPU, bfloat16 on a GPU.
         "seed": run.seed,
         "use_cpu": cpu,
         "bf16": not cpu,
         "activation_checkpointing": not cpu and model.supports_gradient_checkpointing,  # less memory, more time
         # The trainer writes it into the configuration that is saved. A composite one has it in its text part.
         "use_cache": getattr(model.config.get_text_config(), "use_cache", True),
+        # Batches come as they are planned, nothing is written, and about 50 points of the curve are logged.
         "dataloader_pin_memory": False,
         "remove_unused_columns": False,
         "save_strategy": "no",
@@ -114,6 +124,11 @@ def planned(plan: list[list[int]]):
 
 
 def train_with(trainer, run: Run):
+    """Run a trainer of trl, with our progress line instead of its prints.
+
+    Returns the model, adapters merged, and the curve: one dict a logged step, with `step`, `loss` (nats) and what else
+    the trainer logs.
+    """
     from transformers import PrinterCallback, TrainerCallback
 
     curve = []
@@ -141,10 +156,12 @@ def train_with(trainer, run: Run):
 
 
 def pad_id(tokenizer) -> int:
+    """The id that fills a row up, never attended to: the end token's where the tokenizer has none for padding."""
     return tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
 
 
 def attention(ids: list[list[int]], longest: int):
+    """1 where a row has a token and 0 where it is padded on the right: (rows, longest) integers."""
     import torch
 
     return torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in ids])

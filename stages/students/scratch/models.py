@@ -19,7 +19,10 @@ from stages.students.scratch.tokenizer import ASSISTANT
 
 
 def build_tiny(tokenizer, tiny: TinyParams, seed: int):
-    """A seeded causal language model with tied embeddings for this tokenizer."""
+    """A seeded causal language model with tied embeddings for this tokenizer: (rows, tokens) ids to logits.
+
+    `tiny`: params.train.tiny, with all sizes. torch's own random state is left as it was.
+    """
     import torch
     from transformers import GenerationConfig
 
@@ -76,13 +79,14 @@ def _recurrent(tokenizer, tiny: TinyParams):
 
 @contextlib.contextmanager
 def dropping(model, share: float) -> Iterator[None]:
-    """Within it, training zeroes this share of what passes between the parts of a from-scratch student (dropout).
+    """Context manager that turns on dropout in a from-scratch student while it trains; `share` is from 0 to 1.
 
-    In a Llama, which has no dropout of its own but that of attention's weights: of the embeddings and of what attention
-    and MLP add to them. Nothing of it stays in the model.
+    It falls on the embeddings and on the outputs of each layer's parts: attention and MLP of a Llama, the GRUs of a
+    recurrent student. The saved model has none.
     """
     import torch
 
+    # The recurrent student has a part for it.
     if hasattr(model.model, "dropout"):
         model.model.dropout.p = share
         try:
@@ -92,8 +96,10 @@ def dropping(model, share: float) -> Iterator[None]:
         return
 
     def drop(module, _inputs, output):
+        # Only in training: `module.training` is False while the student is decoded.
         return torch.nn.functional.dropout(output, share, module.training)
 
+    # A Llama has dropout of attention's weights alone, so hooks put it on the outputs.
     inner = [part for layer in model.model.layers for part in (layer.self_attn.o_proj, layer.mlp.down_proj)]
     hooks = [part.register_forward_hook(drop) for part in (model.model.embed_tokens, *inner) if share]
     try:

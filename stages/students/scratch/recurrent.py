@@ -42,7 +42,7 @@ class RecurrentConfig(PreTrainedConfig):
         self.num_hidden_layers = num_hidden_layers
         self.max_position_embeddings = max_position_embeddings
         self.assistant_token_id = assistant_token_id
-        self.use_cache = True  # as in every other student's configuration; fit.py reads it
+        self.use_cache = True  # as in every other student's configuration; training reads it
         super().__init__(**{"tie_word_embeddings": True, **rest})
 
 
@@ -73,6 +73,8 @@ class Written(ModelOutput):
 
 
 class RecurrentPreTrainedModel(PreTrainedModel):
+    """What transformers asks of an architecture: its configuration, and how weights start."""
+
     config: RecurrentConfig
     config_class = RecurrentConfig
     base_model_prefix = "model"
@@ -105,6 +107,8 @@ class RecurrentModel(RecurrentPreTrainedModel):
     ) -> Written:
         """Read whole rows, padded on either side; or, where `cache` holds a reading, the tokens behind it.
 
+        `input_ids` and `attention_mask`: (rows, tokens).
+
         Never under autocast: CUDA's GRUs would compute in 16 bits with the range of float16, whatever type was asked
         for, and gradients vanish there (aten/src/ATen/cudnn/AutocastRNN.cpp).
         """
@@ -113,21 +117,26 @@ class RecurrentModel(RecurrentPreTrainedModel):
 
     def _forward(self, input_ids: Tensor, attention_mask: Tensor | None, cache: Reading | None) -> Written:
         kept = Reading() if cache is None else cache
+        # The prompts were read before: go on writing.
         if kept.prompt is not None:
             states = self._states(input_ids, kept)
             kept.state = states[:, -1]
             return Written(self._mixed(states, kept))
+        # Where each row begins, where its first turn opens, where it ends.
         real = (torch.ones_like(input_ids) if attention_mask is None else attention_mask).int()
         begin = real.argmax(1)
         end = begin + real.sum(1)
         opens = (input_ids == self.config.assistant_token_id) & real.bool()
         turn = torch.where(opens.any(1), opens.int().argmax(1), end)
+        # Read the prompt, then write the turns; both are moved to the left first.
         self._read(*_aligned(input_ids, begin, turn), kept)
         turns, padding = _aligned(input_ids, turn, end)
         states = self._states(turns, kept)
         hidden = self._mixed(states, kept)
+        # Keep the state behind each row's last token, for what is written next.
         last = (end - turn - 1).clamp(min=0)
         kept.state = states[torch.arange(len(last), device=last.device), last]
+        # Move what was written back to its positions; those of the prompt stay 0.
         rows, places = (~padding).nonzero(as_tuple=True)
         whole = hidden.new_zeros(*input_ids.shape, hidden.shape[-1])
         return Written(whole.index_put((rows, places + turn[rows]), hidden[rows, places]))
@@ -158,6 +167,8 @@ class RecurrentModel(RecurrentPreTrainedModel):
 
 
 class RecurrentForCausalLM(RecurrentPreTrainedModel, GenerationMixin):
+    """The student with its output layer, which shares the weights of the embeddings."""
+
     _tied_weights_keys = {"lm_head.weight": "model.embed_tokens.weight"}
 
     def __init__(self, config: RecurrentConfig):
@@ -181,6 +192,7 @@ class RecurrentForCausalLM(RecurrentPreTrainedModel, GenerationMixin):
         logits_to_keep: int = 0,
         **_rest,
     ) -> Written:
+        """Logits of the last `logits_to_keep` tokens of each row, 0: of all; the rest as for `RecurrentModel`."""
         hidden = self.model(input_ids, attention_mask, cache).last_hidden_state
         return Written(hidden, self.lm_head(hidden[:, -logits_to_keep:]))
 

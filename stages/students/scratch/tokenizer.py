@@ -65,6 +65,7 @@ _COUNTED = """\
 
 
 def chat_template(ordinals: bool) -> str:
+    """The Jinja template of the student's conversations; with `ordinals` it counts the numbers of a question."""
     counted = _COUNTED.replace("NUMBER_WORDS", str(NUMBER_WORDS)).replace("LAST", str(len(ORDINALS)))
     counted = counted.replace("STRIPPED", STRIPPED).replace("MORE", MORE)
     return _TEMPLATE.replace("QUESTION", counted if ordinals else _QUESTION)
@@ -108,6 +109,7 @@ def train_tokenizer(conversations: Iterable[list[Message]], vocabulary: int, ord
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
+    # How often each word is read, in the byte-level form that the tokenizer works on.
     texts = Counter(message["content"] for messages in conversations for message in messages if _is_read(message))
     byte_level = normalizers.ByteLevel()
     words = Counter()
@@ -118,6 +120,7 @@ def train_tokenizer(conversations: Iterable[list[Message]], vocabulary: int, ord
     marks = [*ORDINALS, *RESULTS, MORE] if ordinals else []
     tokens = _vocabulary(words, vocabulary, marks)
 
+    # The backend: words and arguments are split first, then pieces are looked up.
     model = models.WordPiece(
         {token: index for index, token in enumerate(tokens)},
         unk_token=UNKNOWN,
@@ -139,6 +142,7 @@ def train_tokenizer(conversations: Iterable[list[Message]], vocabulary: int, ord
             decoders.ByteLevel(),
         ]
     )
+    # What transformers adds: the special tokens and the chat template.
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend,
         pad_token=PAD,
@@ -179,6 +183,7 @@ def _merges(words: dict[str, int], limit: int) -> list[str]:
     Ties go to the pair that comes first in the alphabet; the trainers of `tokenizers` number marked pieces in the order
     of a seeded hash. Pieces that no word uses in the end are left out: training would never see them.
     """
+    # Every word begins as its characters. `pairs` counts neighbours, `where` says which words have them.
     splits = {word: [word[0], *("##" + char for char in word[1:])] for word in sorted(words)}
     pairs, where = Counter(), {}
     for word, pieces in splits.items():
@@ -187,12 +192,14 @@ def _merges(words: dict[str, int], limit: int) -> list[str]:
             where.setdefault(pair, set()).add(word)
     merged = []
     while pairs and len(merged) < limit:
+        # The most frequent pair becomes a piece; a pair that occurs once is not worth one.
         best = min(pairs, key=lambda pair: (-pairs[pair], pair))
         if pairs[best] < 2:
             break
         piece = best[0] + best[1].removeprefix("##")
         merged.append(piece)
         for word in sorted(where.pop(best)):
+            # Merge it wherever the word has it ...
             old = splits[word]
             new, position = [], 0
             while position < len(old):
@@ -202,6 +209,7 @@ def _merges(words: dict[str, int], limit: int) -> list[str]:
                 else:
                     new.append(old[position])
                     position += 1
+            # ... and count the word's neighbours anew.
             for pair in zip(old, old[1:], strict=False):
                 pairs[pair] -= words[word]
             for pair in zip(new, new[1:], strict=False):

@@ -21,8 +21,7 @@ from stages.records.chain import turns
 from stages.records.errors import InputError
 from stages.students.chat import ChatText
 from stages.students.load import load_student, save_student
-from stages.training import preference
-from stages.training import trainer as fit
+from stages.training import imitation, preference
 
 WRONG = ('Reasoning(thought="Hm.")', "Add(a=1", 'Finish(answer="0")')
 
@@ -88,7 +87,7 @@ def batches(monkeypatch):
 
         return collate
 
-    for module, name in ((fit, "_padded_labels"), (preference, "_padded_pairs")):
+    for module, name in ((imitation, "_padded_labels"), (preference, "_padded_pairs")):
         monkeypatch.setattr(module, name, recorded(getattr(module, name)))
     return seen
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages.records.command import run
+from stages.records.command import parser, run
 from stages.records.errors import InputError, printable
 from stages.records.files import replace_file, sync_folder, to_bytes
 from stages.teacher.journal.journal import Journal, journal_folder
@@ -27,12 +27,10 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m stages.teacher.journal",
-        description="The journal of the teacher's calls: $STEPCALL_JOURNAL, or .journal in the main checkout.",
-    )
-    parser.set_defaults(command=show)
-    commands = parser.add_subparsers(metavar="command")
+    says = "The journal of the teacher's calls: $STEPCALL_JOURNAL, or .journal in the main checkout."
+    made = parser("stages.teacher.journal", says)
+    made.set_defaults(command=show)
+    commands = made.add_subparsers(metavar="command")
 
     def command(name: str, function: object, says: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=says, description=f"{says[0].upper()}{says[1:]}.")
@@ -49,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--model", help="only the calls of this model")
     merge = command("merge", merge_calls, "take over the calls that are not known yet; what is known stays as it is")
     merge.add_argument("other", type=Path, help="another journal's folder, a data/calls folder or an exported file")
-    return parser
+    return made
 
 
 def show(_arguments: argparse.Namespace) -> None:

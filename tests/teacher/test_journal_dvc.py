@@ -106,6 +106,7 @@ def first(tmp_path_factory, provider) -> Project:
     project.edit("params.yaml", "builtin/math, n: 12,", "builtin/math, n: 6,")
     project.edit("params.yaml", "builtin/logic, n: 12,", "builtin/logic, n: 4,")
     project.edit("params.yaml", "api_base: null", f"api_base: {provider.url}")
+    shutil.copytree(ROOT / "data" / "sources", folder / "data" / "sources")
     generate = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["generate"]
     (folder / "dvc.yaml").write_text(json.dumps({"stages": {"generate": generate, "after": AFTER}}))
     project.run("git", "init", "-q", "-b", "main")

@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tabulate import tabulate
+
 from stages.records.command import parser, run
 from stages.records.errors import InputError, printable
 from stages.records.files import replace_file, sync_folder, to_bytes
@@ -233,10 +235,8 @@ def _counted(number: int, what: str) -> str:
 
 def _table(heads: list[str], rows: list[list[str]]) -> None:
     """Columns under their heads, the first to the left and numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    for row in (heads, *rows):
-        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
-        print("  ".join([row[0].ljust(widths[0]), *cells[1:]]))
+    align = ("left", *["right"] * (len(heads) - 1))
+    print(tabulate(rows, heads, tablefmt="plain", colalign=align, disable_numparse=True))
 
 
 if __name__ == "__main__":

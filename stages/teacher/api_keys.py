@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import cache
 from urllib.parse import quote
 
 _MARKS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
@@ -37,9 +38,15 @@ def _keys() -> list[tuple[str, str]]:
     found = {
         (name, form)
         for name in os.environ  # each value is decoded when it is read: only those that are wanted are
-        if name in _NAMED or any(mark in name.upper() for mark in _MARKS)
+        if name in _NAMED or _says_secret(name)
         for value in (os.environ[name],)
         if len(value) >= _SHORTEST
         for form in (value, quote(value, safe=""))
     }
     return sorted(found, key=lambda pair: (-len(pair[1]), pair))
+
+
+@cache
+def _says_secret(name: str) -> bool:
+    """Whether a variable's name says that it holds a key; asked of the whole environment at each answer."""
+    return any(mark in name.upper() for mark in _MARKS)

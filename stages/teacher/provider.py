@@ -15,6 +15,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from itertools import takewhile
 
@@ -36,10 +37,15 @@ FREE = (
 
 
 def imported_litellm():
-    """litellm, which downloads no price list when it is imported."""
+    """litellm, which downloads no price list when it is imported, and keeps no log of answers."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     import litellm
 
+    # It prepares a record of each answer for callbacks, of which there are none: a sixth of a simulated call.
+    with suppress(ImportError):  # an inner part of litellm; without this line a call only takes longer
+        from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
+
+        GLOBAL_LOGGING_WORKER.ensure_initialized_and_enqueue = lambda async_coroutine: async_coroutine.close()
     return litellm
 
 

@@ -85,9 +85,7 @@ def sft(params: Params, start: str, demonstrations: list[dict]) -> Trained:
     settings = params.train.sft
     student = _start(params, start)
     if not demonstrations:
-        raise InputError(
-            "data/demonstrations.jsonl: no chain is correct, so sft learns nothing; see metrics/verify.json"[:0] + ""
-        )
+        raise InputError("data/demonstrations.jsonl: no correct chain, so sft learns nothing; see metrics/verify.json")
     examples = [
         Example(f"chain {row['chain_id']}", row["prompt"] + row["completion"], len(row["prompt"]))
         for row in demonstrations

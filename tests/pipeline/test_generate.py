@@ -52,6 +52,11 @@ def test_all_chains_are_made_in_order_and_every_call_once(project):
         },
         "contamination": 0,
         "too_close": {"shared_ngrams": 0, "other_numbers": 0},
+        "corpus": {
+            "conversations": 300,
+            "contamination": 0,
+            "too_close": {"shared_ngrams": 0, "other_numbers": 0},
+        },
     }
     assert len(version) == 16
 

@@ -9,7 +9,10 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT, small_params
+from conftest import ROOT, small_params, small_settings
+from students import corpus_of
+
+from stages.records import schema
 
 ENV = os.environ | {"PYTHONPATH": str(ROOT)}
 # Where pytest runs in the background, Ctrl-C is ignored by what it starts.
@@ -38,6 +41,7 @@ def test_ctrl_c_says_what_was_written_before_it(tmp_path):
 def test_ctrl_c_of_a_training_keeps_nothing_and_says_so(tmp_path):
     params = small_params().replace("    steps: 60\n", "    steps: 60000\n")
     (tmp_path / "params.yaml").write_text(params.replace("progress: false", "progress: true"))
+    schema.write(tmp_path / "data/corpus.jsonl", corpus_of(small_settings()), "corpus")
     text = START + "sys.argv = ['train', 'base']\nrunpy.run_module('stages.train', run_name='__main__')"
     with open(tmp_path / "said", "w") as said:
         process = subprocess.Popen([sys.executable, "-c", text], cwd=tmp_path, stderr=said, env=ENV)

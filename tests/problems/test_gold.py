@@ -131,8 +131,9 @@ def run(folder, *arguments, module="stages.problems.gold"):
 
 def test_the_command_prints_a_table_or_json(own, tmp_path):
     text = (ROOT / "params.yaml").read_text()
-    begin, end = text.index("problems:"), text.index("# The loop around the model")
+    begin, end = text.index("problems:"), text.index("# The loop around teacher and students")
     uses = {use: [dict(entry) for entry in getattr(own, use)] for use in ("train", "dev", "heldout", "ood")}
+    uses |= {"fold": None, "overlap": {"ngram": 13, "share": 0.5, "other_numbers": "drop"}}
     (tmp_path / "params.yaml").write_text(text[:begin] + f"problems: {json.dumps(uses)}\n" + text[end:])
     printed = run(tmp_path)
     assert printed.returncode == 0 and "problems.heldout[0]" in printed.stdout

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 from test_pair import CUPS, PENS, RIGHT, chain, folder, store, tokenizer  # noqa: F401
 
 from stages import pair
@@ -44,7 +43,7 @@ def test_the_completion_begins_with_the_models_first_turn_and_ends_with_its_last
     assert one["completion"][-1]["role"] == "assistant"
 
 
-def test_what_the_template_refuses_or_is_too_long_is_no_demonstration(folder, capsys):  # noqa: F811
+def test_what_the_template_refuses_is_no_demonstration(folder, capsys):  # noqa: F811
     template = folder / "models/base/chat_template.jinja"
     refuse = "{%- for m in messages %}{%- if 'cups' in m.content %}{{ raise_exception('no') }}{%- endif %}{%- endfor %}"
     cups = replace(CUPS, question=CUPS.question.replace("pens", "cups"))
@@ -57,7 +56,15 @@ def test_what_the_template_refuses_or_is_too_long_is_no_demonstration(folder, ca
     pair.main()
     (one,) = schema.read(folder / "data/demonstrations.jsonl", "demonstrations")
     assert one["problem_id"] == PENS.id and "refuses a conversation: no" in capsys.readouterr().err
-    text = (folder / "params.yaml").read_text().replace("max_length: 900\ntrain", "max_length: 10\ntrain")
-    (folder / "params.yaml").write_text(text)
-    with pytest.raises(pair.PairError, match="no pair"):
-        pair.main()
+
+
+def test_a_correct_chain_that_is_too_long_is_no_demonstration_and_is_named(folder, capsys):  # noqa: F811
+    long = ('Reasoning(thought="' + "very long " * 150 + '")', *RIGHT)
+    made, judged = chain(CUPS, long, 0)
+    assert judged["verdict"] == "correct"
+    store(folder, [chain(PENS, RIGHT, 0), chain(PENS, ('Finish(answer="84")',), 1), (made, judged)])
+    pair.main()
+    (one,) = schema.read(folder / "data/demonstrations.jsonl", "demonstrations")
+    assert one["problem_id"] == PENS.id
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"chain {made['chain_id']} dropped: ") and "limit 900; raise pair.max_length" in line

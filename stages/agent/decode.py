@@ -112,7 +112,7 @@ class Turn:
 def write_turns(
     model, chat: ChatText, turns: Sequence[Turn], max_tokens: int, temperature: float = 0.0, top_p: float = 1.0
 ) -> None:
-    """Let the model write all these turns, in one batch; what a turn becomes hangs on its own prompt and seed alone."""
+    """Let the model write all these turns, in one batch; a turn depends on its own prompt and seed alone."""
     import torch
 
     model.eval()
@@ -136,7 +136,7 @@ def solve_all(
 ) -> list[Chain]:
     """One chain a problem, in the order of the problems, by the student `model`, called `name` in the chains.
 
-    Greedy at temperature 0, else sampled; a chain's randomness hangs on seed, sample and problem id alone, not on the
+    Greedy at temperature 0, else sampled; a chain's randomness depends on seed, sample and problem id alone, not on the
     batch. A turn of `max_tokens` tokens without an end is cut. A chain that fills the model's positions stops with
     `max_tokens`.
 

@@ -2,7 +2,7 @@
 
 A request's key holds the weights' own hash, so that a student trained anew is another teacher under the same name, and
 what the journal knows is answered without loading anything. While the model is busy, requests wait; then all of them,
-`runtime.concurrency` at most, are decoded as one batch. A turn hangs on its messages and its seed, not on the batch.
+`runtime.concurrency` at most, are decoded as one batch. A turn depends on its messages and its seed, not on the batch.
 """
 
 from __future__ import annotations

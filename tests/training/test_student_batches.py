@@ -1,4 +1,4 @@
-"""Which examples a step sees hangs on lengths and seed alone."""
+"""Which examples a step sees depends on lengths and seed alone."""
 
 from __future__ import annotations
 

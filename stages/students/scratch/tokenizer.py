@@ -41,7 +41,7 @@ _QUESTION = "{{- '<|user|>' + message['content'] + '<|end|>' -}}"
 # teach it that: on one fold of ASDiv-A, 49 instead of 34 % of the answers were right with these marks. It writes marks
 # in place of such numbers, too (references.py): digits that are never copied cannot be copied wrong. MORE stands before
 # a number larger than the one before it (1/2 counts as 0, 2:30 as 230), as the order in which two numbers are
-# subtracted or divided hangs on that: with it the recurrent student had 72 instead of 64 % of such a fold.
+# subtracted or divided depends on that: with it the recurrent student had 72 instead of 64 % of such a fold.
 _COUNTED = """\
 {{- '<|user|>' -}}
 {%- set count = namespace(numbers=0, value=0) -%}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections import Counter
 
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from stages.problems.jsonl import JsonlError
 from stages.problems.published import folio, proofwriter
-from stages.teacher.imported.logic_programs import MAX_LENGTH, ProgramError, chain, posed, read, run
+from stages.teacher.imported.logic_programs import MAX_LENGTH, chain, posed, read
 from stages.tools.run import chain_from_row
 from stages.verdicts.verdict import verdict
 
@@ -22,7 +21,7 @@ Cold($x, bool) ::: Is x cold?
 Facts:
 Cold(Bob, True) ::: Bob is cold.
 Sees(Bob, Max, True)
-Round(bob, False)
+Round(Bob, False)
 Rules:
 Cold($x, True) && Round($x, False) >>> Kind($x, True) ::: Cold things that are not round are kind.
 Kind($x, True) && Sees($x, $y, True) >>> Kind($y, True)
@@ -31,11 +30,14 @@ Query:
 """
 
 
+def answer(program: str) -> str:
+    return chain(posed(proofwriter.problem("row", COLD_ROW)), program, "model").answer
+
+
 @pytest.mark.parametrize(
     ("query", "value"),
     [
         ("Cold(Bob, True) ::: Bob is cold.", "True"),
-        ("Cold(BOB, False)", "False"),
         ("Kind(Bob, True)", "True"),
         ("Kind(Max, True)", "True"),  # by two variables
         ("Cold(Max, True)", "Unknown"),  # nothing is false because it is missing
@@ -46,11 +48,11 @@ Query:
         ("not Big(Bob, True)", "True"),
         ("Sees(Bob, Max, False)", "False"),
         ("Sees(Max, Bob, True)", "Unknown"),
-        ("Kind(Rex, True)", "Unknown"),
+        ("Kind(Rex, True)", ""),  # of whom neither the program nor the problem says anything
     ],
 )
 def test_a_program_says_what_follows_from_it(query, value):
-    assert run(COLD + query) == value
+    assert answer(COLD + query) == value
 
 
 @pytest.mark.parametrize(
@@ -59,50 +61,36 @@ def test_a_program_says_what_follows_from_it(query, value):
         ("Facts:\nRed(Bob, True)\nRed($x, True) >>> Big($x, True)\nQuery:\nBig(Bob, True)", "True"),
         ("Query:\nBig(Bob, True)\nRules:\nBig($x, True)", "True"),  # a fact about everyone, in any section
         ("Facts:\nRed(Bob, True)\nRed(Bob, True) >>> Big($x, True)\nQuery:\nBig(Max, True)", "True"),
-        ("Facts:\nEats(bald eagle, the cat, True)\nQuery:\nEats(Bald Eagle, cat, True)", "True"),
-        ("Query:\nBig(Bob, True)", "Unknown"),
+        ("Facts:\nEats(bald eagle, the cat, True)\nQuery:\nEats(bald eagle, the cat, True)", "True"),
+        ("Facts:\nRed(Bob, True)\nRed(Bob, True)\nQuery:\nRed(Bob, True)", "True"),  # the second states nothing else
+        ("Query:\nBig(Bob, True)", ""),
     ],
 )
 def test_sections_and_variables_are_read_for_what_they_say(program, value):
-    assert run(program) == value
+    assert answer(program) == value
 
 
 @pytest.mark.parametrize(
-    ("program", "message"),
+    "program",
     [
-        (COLD, "the program has 0 queries; one is asked"),
-        (COLD + "Cold(Bob, True)\nCold(Max, True)", "the program has 2 queries; one is asked"),
-        (COLD + "Cold(Bob)", "`Cold(Bob)` is no literal such as Cold(Bob, True) or Sees(Cat, Cow, False)"),
-        (COLD + "Cold(Bob, Unknown)", "`Cold(Bob, Unknown)` is no literal such as"),
-        (COLD + "Sees(Bob, Max)", "`Sees(Bob, Max)` is no literal such as"),
-        (COLD + "Cold($x, True)", "`Cold($x, True)` is no query; it is one literal without a variable"),
-        (COLD + "Cold(Bob, True) >>> Kind(Bob, True)", "`Cold(Bob, True) >>> Kind(Bob, True)` is no query"),
-        (COLD + "Answer: True", "`Answer: True` is no literal such as"),
-        (COLD.replace(" >>> Kind($y, True)", ""), "`Kind($x, True) && Sees($x, $y, True)` is no literal such as"),
-        (
-            COLD.replace("Cold(Bob, True)", "Cold(X, True)") + "Cold(Bob, True)",
-            "`Cold(X, True)` has a term that is no name",
-        ),
-        (
-            COLD.replace(" >>> ", " >>> Cold(Bob, True) >>> "),
-            "`Cold(Bob, True) >>> Kind($x, True)` is no literal such as",
-        ),
-        ("Bob is cold.\n" + COLD, "`Bob is cold.` stands before the first section"),
-        (COLD + "P" * 100, f"`{'P' * 60}` is no literal such as"),
-        ("x" * 20_001, "the program has 20,001 characters, limit 20,000"),
-        (
-            "Facts:\n"
-            + "\n".join(f"P(a{n}, True)" for n in range(50))
-            + "\nR($x, $y, True) >>> R($y, $x, True)\nQuery:\nP(a1, True)",
-            "the program has more than 2,000 instances of its rules",
-        ),
+        COLD,
+        COLD + "Cold(Bob, True)\nCold(Max, True)",
+        COLD + "Cold(Bob)",
+        COLD + "Cold(Bob, Unknown)",
+        COLD + "Sees(Bob, Max)",
+        COLD + "Cold($x, True)",
+        COLD + "Cold(Bob, True) >>> Kind(Bob, True)",
+        COLD + "Answer: True",
+        COLD.replace(" >>> Kind($y, True)", "") + "Cold(Bob, True)",
+        COLD.replace("Cold(Bob, True)", "Cold(X, True)") + "Cold(Bob, True)",
+        COLD.replace(" >>> ", " >>> Cold(Bob, True) >>> ") + "Cold(Bob, True)",
+        "Bob is cold.\n" + COLD + "Cold(Bob, True)",
+        "Cold(Max, True)\n" + COLD + "Cold(Bob, True)",  # before the first section
+        COLD + "P" * 100,
     ],
 )
-def test_what_is_not_surely_understood_is_not_run(program, message):
-    with pytest.raises(ProgramError) as error:
-        run(program)
-    assert str(error.value).startswith(message)
-    assert len(str(error.value)) < 200 and "\n" not in str(error.value)
+def test_what_is_not_surely_understood_has_no_value(program):
+    assert answer(program) == ""
 
 
 PIECES = [
@@ -125,13 +113,6 @@ PIECES = [
 ]
 
 
-@examples(2_000)
-@given(st.one_of(st.text(max_size=80), st.lists(st.sampled_from(PIECES), max_size=60).map("".join)))
-def test_any_text_is_a_program_or_one_error_of_ours(program):
-    with within(0.2), contextlib.suppress(ProgramError):
-        assert run(program) in ("True", "False", "Unknown")
-
-
 @pytest.mark.parametrize(
     "program",
     [
@@ -151,8 +132,8 @@ def test_any_text_is_a_program_or_one_error_of_ours(program):
     ],
 )
 def test_a_hostile_program_ends_soon(program):
-    with within(0.5), contextlib.suppress(ProgramError):
-        assert run(program) in ("True", "False", "Unknown")
+    with within(3.0):
+        assert answer(program) in ("True", "False", "Unknown", "")
 
 
 # Programs as chains of calls
@@ -222,7 +203,7 @@ def test_a_problem_is_posed_with_its_own_words_a_sentence_a_line():
         ("Kind(Bob, True) :::", "Kind(Bob, False) :::", "False", "wrong_answer"),
         ("Cold(Bob, True)\nSees", "Sees", "Unknown", "wrong_answer"),
         ("Rules:", "Kind(Bob, True)\nRules:", "True", "ungrounded"),  # states what is asked
-        ("Rules:", "Cold(Max, True)\nCold(Max, False)\nRules:", "True", "ungrounded"),  # from a contradiction
+        ("Rules:", "Cold(Max, True)\nCold(Max, False)\nRules:", "", "no_answer"),  # a contradiction has no value
         ("Cold($x, True) &&", "Colds($x, True) && Cold($x, True) &&", "Unknown", "wrong_answer"),
     ],
 )
@@ -262,8 +243,6 @@ def test_any_text_is_a_chain_that_is_not_correct_by_chance(program):
     one, row = made(program)
     assert row["verdict"] in ("correct", "incorrect")
     assert bool(one.answer) == (one.stop == "finish")
-    if row["verdict"] == "correct":
-        assert run(program) == one.gold
 
 
 NAME = "ProofWriter_dev_some-model-1.json"
@@ -396,40 +375,21 @@ def test_any_text_is_a_chain_of_formulas_or_has_no_answer(program):
 
 @pytest.mark.shared_data
 @pytest.mark.parametrize(
-    ("name", "right", "wrong", "refused"),
+    ("name", "right", "wrong", "silent"),
     [
-        ("ProofWriter_dev_text-davinci-003", 496, 65, 38),
-        ("ProofWriter_dev_gpt-3.5-turbo", 214, 41, 345),
-        ("ProntoQA_dev_text-davinci-003", 360, 124, 16),
-        ("ProntoQA_dev_gpt-3.5-turbo", 162, 243, 95),
+        ("ProofWriter_dev_text-davinci-003", 46, 5, 9),
+        ("ProntoQA_dev_gpt-3.5-turbo", 16, 22, 12),
     ],
 )
-def test_the_programs_of_real_models_are_run_as_they_stand(name, right, wrong, refused):
-    counts = Counter()
-    for program in read(shared(f"logic_programs/{name}.jsonl")):
-        try:
-            counts["right" if run(program.text) == program.problem.gold else "wrong"] += 1
-        except ProgramError:
-            counts["not executable"] += 1
-    print(f"\n{name}: {counts}")
-    assert counts == {"right": right, "wrong": wrong, "not executable": refused}
-
-
-@pytest.mark.shared_data
-def test_the_programs_of_real_models_are_chains_with_the_values_that_they_have():
-    """Every tenth of 599. A right value is a correct chain but where the fol toolkit does not confirm it: by classical
-    logic some of ProofWriter's Unknowns are decided, and an Unknown takes all statements of the problem as premises."""
-    programs = list(read(shared("logic_programs/ProofWriter_dev_text-davinci-003.jsonl")))[::10]
-    words = Counter()
-    for program in programs:
+def test_the_programs_of_real_models_have_the_value_that_the_toolkit_gives(name, right, wrong, silent):
+    """Every tenth. Only a right value makes a correct chain, where it rests on all that the problem says."""
+    values, words = Counter(), Counter()
+    for program in list(read(shared(f"logic_programs/{name}.jsonl")))[::10]:
         one = chain(posed(program.problem), program.text, program.model)
         row = verdict(one, 0.0)
         assert row["reproduced"] or not one.answer
-        try:
-            value = run(program.text)
-        except ProgramError:
-            value = ""
-        assert one.answer == value and row["answer_right"] == (value == program.problem.gold)
+        values["right" if one.answer == one.gold else "wrong" if one.answer else "silent"] += 1
         words[row["verdict"], row["failure"]] += 1
-    wrong = {("incorrect", "ungrounded"): 6, ("incorrect", "no_answer"): 6, ("incorrect", "wrong_answer"): 4}
-    assert words == {("correct", ""): 44, **wrong}
+    print(f"\n{name}: {values}, {words}")
+    assert values == {"right": right, "wrong": wrong, "silent": silent}
+    assert words["incorrect", "wrong_answer"] == wrong and words["incorrect", "no_answer"] == silent

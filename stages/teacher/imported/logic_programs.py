@@ -1,23 +1,21 @@
-"""Logic programs that models wrote for ProofWriter, ProntoQA and FOLIO: run, and as chains of calls.
+"""Logic programs that models wrote for ProofWriter, ProntoQA and FOLIO, as chains of calls of the fol toolkit.
 
-A program for ProofWriter or ProntoQA is run by the engine of the deduction toolkit. It has sections `Facts:`, `Rules:`
-and `Query:` with one entry a line, and may declare its `Predicates:`. `$x` is whoever the program names, what follows
-`:::` is a remark, a negation may be written `!`, `¬`, `~` or `Not(...)`:
+A program for ProofWriter or ProntoQA has sections `Facts:`, `Rules:` and `Query:` with one entry a line, and may
+declare its `Predicates:`. `$x` is anybody, what follows `:::` is a remark, a negation may be written `!`, `¬`, `~` or
+`Not(...)`:
 
     Sees(Cat, Cow, True) ::: The cat sees the cow.
     Sees($x, Cow, True) && Green($x, False) >>> Kind($x, True)
 
-A program for FOLIO has sections `Premises:` and `Conclusion:` with a formula a line, and is run by the fol toolkit:
+A program for FOLIO has sections `Premises:` and `Conclusion:` with a formula a line:
 
     ∀x (Dog(x) → Mammal(x)) ::: Every dog is a mammal.
 
-A program is run only as it stands: where one entry is not surely understood (no True or False, a variable without $, a
-free variable in a formula), it cannot be run, since a guess would give its answer to somebody else. Premises that
-contradict each other, or a limit of the solver, leave it without a value too.
-
-As a chain a program states its facts and rules to the fol toolkit, asks its query, and finishes with the value that it
-has when it is run. What is not understood is a turn as it stands, which is no call; what the toolkit refuses stays
-refused. A program that cannot be run has no value, and its chain no answer.
+As a chain a program states its facts and rules, asks its query, and finishes with what that comes out as. What is not
+surely understood (no True or False, a variable without $, a free variable in a formula) is a turn as it stands, which
+is no call; what the toolkit refuses stays refused. A program with such an entry has no value, and its chain no answer,
+since a guess would give its answer to somebody else. Premises that contradict each other, or a limit of the solver,
+leave it without a value too.
 
 ProntoQA asks for True or False only. A value Unknown is neither, so it is a wrong answer here. Published figures count
 it otherwise: Logic-LM's solver says A (True) for this set where the query is derived and B (False) in every other case,
@@ -29,8 +27,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 from stages.problems.jsonl import JsonlError
 from stages.problems.published import folio, prontoqa, proofwriter
@@ -39,16 +37,9 @@ from stages.records.chain import Call, Chain, Step, readable
 from stages.records.problem import LABELS, Problem
 from stages.tools import TOOLKITS
 from stages.tools.deduction.english import sentences
-from stages.tools.deduction.toolkit import Deduction, settled
-from stages.tools.deduction.vocabulary import Literal, Reading
-from stages.tools.fol.formula import FormulaError
-from stages.tools.fol.reading import parse
-from stages.tools.fol.toolkit import open_fol
 from stages.tools.run import run_call
-from stages.tools.tool import ToolError
 
 MAX_LENGTH = 20_000
-MAX_INSTANCES = 2_000  # of all entries, their variables replaced by individuals
 SETS = {"ProntoQA": prontoqa.problem, "ProofWriter": proofwriter.problem, "FOLIO": folio.lettered}
 
 _FILE = re.compile(f"({'|'.join(SETS)})_[a-z]+_(.+)")  # ProntoQA_dev_text-davinci-003.json
@@ -57,10 +48,17 @@ _OF_FORMULAS = {"Premises": "Premise", "Conclusion": "Entails"}
 _NEGATED = re.compile(r"[!¬~]\s*+(.*)|[Nn]ot\s++(.*)|[Nn]ot\s*+\((.*)\)")
 _LITERAL = re.compile(r"(\w++)\s*+\(([^(),]++),(?:([^(),]++),)?\s*+(True|False)\s*+\)")
 _TERM = re.compile(r"\$?\w[\w '-]*")
+_REPEATED = "Error: this premise is stated already"  # it states nothing else
 
 
-class ProgramError(Exception):
-    """A program cannot be run; the message names the entry and what is wrong with it."""
+class _NotUnderstood(Exception):
+    """An entry is in none of the forms above."""
+
+
+class _Literal(NamedTuple):
+    predicate: str
+    terms: list[str]
+    positive: bool
 
 
 @dataclass(frozen=True)
@@ -110,11 +108,9 @@ def chain(problem: Problem, program: str, model: str) -> Chain:
     # A query is put to all the rest.
     ordered = sorted(_entries(program), key=lambda found: found[0] in ("Query", "Conclusion"))
     steps = [_step(section, entry, tools, state) for section, entry in ordered]
-    try:
-        answer = run(program, problem.question)
+    answer = _value(steps)
+    if answer:
         steps.append(run_call(Call("Finish", {"answer": answer}).text(), tools, state))
-    except ProgramError:
-        answer = ""
     return problem.chain(
         teacher=model,
         sample=0,
@@ -125,91 +121,44 @@ def chain(problem: Problem, program: str, model: str) -> Chain:
     )
 
 
+def _value(steps: list[Step]) -> str:
+    """What the one query comes out as; empty where there are more or none, or the program does not run as it stands."""
+    outcomes = [step.result for step in steps if step.call and step.call.tool == "Entails"]
+    failed = any(step.error and not step.error.startswith(_REPEATED) for step in steps)
+    return outcomes[0] if len(outcomes) == 1 and outcomes[0] in LABELS and not failed else ""
+
+
 def _step(section: str, entry: str, tools: dict, state: object) -> Step:
     if section in _OF_FORMULAS:
         return run_call(Call(_OF_FORMULAS[section], {"formula": entry}).text(), tools, state)
     try:
-        formula = _formula(_literals(entry))
-    except ProgramError:
+        call = _call(section, entry)
+    except _NotUnderstood:
         step = run_call(entry, tools, state)
         return step if step.error else replace(step, result="", error=step.result, failure="malformed_call")
-    call = Call("Entails" if section == "Query" else "Premise", {"formula": formula})
     return run_call(call.text(), tools, state)
 
 
-def _formula(literals: list[Literal]) -> str:
+def _call(section: str, entry: str) -> Call:
+    conditions, arrow, conclusion = entry.partition(">>>")
+    literals = [_literal(part.strip()) for part in ([*conditions.split("&&"), conclusion] if arrow else [entry])]
+    if not section or section == "Query" and (arrow or "$" in entry):  # a query is one literal without a variable
+        raise _NotUnderstood
+    return Call("Entails" if section == "Query" else "Premise", {"formula": _formula(literals)})
+
+
+def _formula(literals: list[_Literal]) -> str:
     """An entry in the signs of the fol toolkit, names as the program spells them: `∀x (Cold(x) → ¬Kind(x))`."""
-    variables = list(dict.fromkeys(term for part in literals for term in _terms(part) if term[0] == "$"))
+    variables = list(dict.fromkeys(term for part in literals for term in part.terms if term[0] == "$"))
     names = {variable: "xyzuvw"[place : place + 1] or f"x{place}" for place, variable in enumerate(variables)}
     *conditions, conclusion = (_atom(part, names) for part in literals)
     body = f"{' ∧ '.join(conditions)} → {conclusion}" if conditions else conclusion
     return "".join(f"∀{name} " for name in names.values()) + (f"({body})" if names else body)
 
 
-def _atom(literal: Literal, names: dict[str, str]) -> str:
-    terms = [names.get(term) or re.sub("[ ']+", "_", term) for term in _terms(literal)]
-    predicate = literal.object if literal.verb == "is" else literal.verb
-    return f"{'' if literal.positive else '¬'}{predicate}({', '.join(terms)})"
-
-
-def run(program: str, question: str = "") -> str:
-    """True, False or Unknown: the value of the program's query by forward chaining, or of its formulas by the solver.
-
-    `question` is the posed problem's: a conclusion may have names that stand in no premise where they stand there.
-
-    Raises:
-        ProgramError: the program is not in the form above, too large, or contradicts itself.
-
-    >>> run("Facts:\\nCold(Bob, True)\\nRules:\\nCold($x, True) >>> Kind($x, False)\\nQuery:\\nKind(Bob, False)")
-    'True'
-    """
-    if len(program) > MAX_LENGTH:
-        raise ProgramError(f"the program has {len(program):,} characters, limit {MAX_LENGTH:,}")
-    found, entries = _entries(program), []
-    for section, entry in found:
-        if not section:
-            raise ProgramError(f"`{entry[:60]}` stands before the first section")
-    if found and all(section in _OF_FORMULAS for section, _ in found):
-        return _concluded(found, question)
-    for section, entry in found:
-        entries.append((section, entry, _literals(entry)))
-    terms = dict.fromkeys(term.lower() for _, _, literals in entries for part in literals for term in _terms(part))
-    individuals = [term for term in terms if term[0] != "$"]
-    readings: list[tuple[str, Reading]] = []
-    queries = []
-    for section, entry, literals in entries:
-        instances = _written_out(literals, individuals, MAX_INSTANCES - len(readings))
-        if section != "Query":
-            readings += [(entry, instance) for instance in instances]
-        elif len(literals) > 1 or "$" in entry:
-            raise ProgramError(f"`{entry[:60]}` is no query; it is one literal without a variable")
-        else:
-            queries += instances
-    if len(queries) != 1:
-        raise ProgramError(f"the program has {len(queries)} queries; one is asked")
-    try:
-        return Deduction(settled(readings, queries[0], False, ())).gold()
-    except ToolError as error:
-        raise ProgramError(str(error)) from None
-
-
-def _concluded(entries: list[tuple[str, str]], question: str) -> str:
-    """What the premises entail of the one conclusion."""
-    state = open_fol(question)
-    conclusions = [entry for section, entry in entries if section == "Conclusion"]
-    if len(conclusions) != 1:
-        raise ProgramError(f"the program has {len(conclusions)} conclusions; one is asked")
-    for entry in [*dict.fromkeys(entry for section, entry in entries if section == "Premises"), *conclusions]:
-        try:
-            if entry is conclusions[0]:
-                outcome = state.entails(entry)
-            elif parse(entry) not in state.premises:
-                state.premise(entry)
-        except (FormulaError, ToolError) as error:
-            raise ProgramError(f"`{entry[:60]}`: {error}") from None
-    if outcome not in LABELS:
-        raise ProgramError(f"the conclusion comes out {outcome}")
-    return outcome
+def _atom(literal: _Literal, names: dict[str, str]) -> str:
+    terms = [names.get(term) or re.sub("[ ']+", "_", term) for term in literal.terms]
+    return f"{'' if literal.positive else '¬'}{literal.predicate}({', '.join(terms)})"
 
 
 def _entries(program: str) -> list[tuple[str, str]]:
@@ -225,40 +174,13 @@ def _entries(program: str) -> list[tuple[str, str]]:
     return found
 
 
-def _literals(entry: str) -> list[Literal]:
-    """Conditions and conclusion of an entry, with its variables as they are written."""
-    conditions, arrow, conclusion = entry.partition(">>>")
-    return [_literal(part.strip()) for part in ([*conditions.split("&&"), conclusion] if arrow else [entry])]
-
-
-def _literal(text: str) -> Literal:
+def _literal(text: str) -> _Literal:
     negated = _NEGATED.fullmatch(text)
     match = _LITERAL.fullmatch(next(filter(None, negated.groups()), "").strip() if negated else text)
     if match is None:
-        raise ProgramError(f"`{text[:60]}` is no literal such as Cold(Bob, True) or Sees(Cat, Cow, False)")
+        raise _NotUnderstood
     predicate, first, second, value = match.groups()
     terms = [term.strip() for term in (first, second) if term is not None]
     if not all(_TERM.fullmatch(term) and len(term) > 1 for term in terms):
-        raise ProgramError(f"`{text[:60]}` has a term that is no name such as Bob and no variable such as $x")
-    positive = (value == "True") == (negated is None)
-    return Literal(terms[0], predicate if second else "is", terms[1] if second else predicate, positive)
-
-
-def _terms(literal: Literal) -> tuple[str, ...]:
-    return (literal.subject,) if literal.verb == "is" else (literal.subject, literal.object)
-
-
-def _written_out(literals: list[Literal], individuals: list[str], limit: int) -> list[Reading]:
-    """The last literal under the others as conditions, once for each way to put individuals for the variables."""
-    variables = list(dict.fromkeys(term for part in literals for term in _terms(part) if term[0] == "$"))
-    if len(individuals) ** len(variables) > limit:
-        raise ProgramError(f"the program has more than {MAX_INSTANCES:,} instances of its rules")
-    readings = []
-    for chosen in product(individuals, repeat=len(variables)):
-        meant = dict(zip(variables, chosen, strict=True))
-        *conditions, conclusion = (
-            part._replace(subject=meant.get(part.subject, part.subject), object=meant.get(part.object, part.object))
-            for part in literals
-        )
-        readings.append(Reading(tuple(conditions), conclusion))
-    return readings
+        raise _NotUnderstood
+    return _Literal(predicate, terms, (value == "True") == (negated is None))

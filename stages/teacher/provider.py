@@ -11,12 +11,12 @@ import gc
 import logging
 import math
 import os
+import random
 import sys
 import warnings
-from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from dataclasses import dataclass
 from itertools import takewhile
 
 from stages.agent import native as wire
@@ -29,6 +29,7 @@ from stages.teacher.reply import Doubtful, ProviderError, TeacherError, read_ans
 SIMULATED, LOCAL = "simulated/", "local/"
 OURS = (SIMULATED, LOCAL)  # they run here: no key, no price, and a failure is of the run
 VOUCHED = 16  # refusals in a row that one good answer vouches for: they are these requests' own
+REST_S = 5.0  # of a deployment that failed, where others go on
 NOTHING = "(empty)"  # sent for a turn in which the model said nothing: providers refuse one without text
 FREE = (
     *("input_cost_per_token", "output_cost_per_token"),
@@ -77,11 +78,26 @@ def install(litellm, prefix: str, handler: object) -> None:
     litellm.utils.custom_llm_setup()
 
 
+@dataclass
+class _Place:
+    """Where the model is: what litellm is told about it, its key among it, which stands nowhere else.
+
+    `vouched`: refusals that are still taken for their requests' own. `hopeless`: why it is left out.
+    """
+
+    name: str
+    parameters: dict
+    weight: float = 1.0
+    rests_until: float = 0.0  # of the event loop's clock
+    vouched: int = 0
+    hopeless: TeacherError | None = None
+
+
 class Provider:
     """`await provider.answer(request)` is one request, asked once, after `provider.open()`.
 
-    `prepare` is called by `open`. `answered` counts the answers. Of several deployments litellm's Router takes one for
-    each request, by weight, and rests one that fails; one that refuses every request (a wrong key) is left out.
+    `prepare` is called by `open`. `answered` counts the answers. Of several deployments each request goes to one, by
+    weight. One that fails rests for a while; one that refuses every request (a wrong key) is left out.
     """
 
     def __init__(self, model: str, runtime: RuntimeParams, prepare: Callable[[], None], form: str):
@@ -91,41 +107,33 @@ class Provider:
         self.form = form  # text or tools, as the requests are
         self.answered = 0
         self._litellm = None
-        self._request: Callable[..., Awaitable] | None = None
-        self._router = None
-        self._left: set[str] = set()  # the deployments that are not left out
-        self._last = ProviderError("connection", "no deployment was asked")
+        self._places: list[_Place] = []
+        self._chance = random.Random(0)
         self._judging = asyncio.Lock()
-        self._vouched: Counter[str] = Counter()  # by place: refusals that are still taken for their requests' own
-        self._hopeless: dict[str, TeacherError] = {}
         self._said_unread = False
 
     @property
     def opened(self) -> bool:
-        return self._request is not None
+        return bool(self._places)
 
     def open(self) -> None:
         """Import litellm and make it quiet; refuse a model or a missing key or header before the first call."""
         litellm = self._litellm = imported_litellm()
         litellm.telemetry = False
         litellm.suppress_debug_info = True
-        for name in ("LiteLLM", "LiteLLM Router"):
-            logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger("LiteLLM").setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", "Pydantic serializer warnings")  # they quote what a server sent
         self.prepare()
         if self.model.startswith(OURS):
             # Without an entry litellm searches its price list by pattern, several times a call: 1.8 ms a call, not 1.3
             provider = {"litellm_provider": self.model.partition("/")[0], "mode": "chat"}
             litellm.register_model({self.model: dict.fromkeys(FREE, 0.0) | provider})
-            self._request = partial(litellm.acompletion, model=self.model)
+            places = [_Place(self.model, {"model": self.model})]
         else:
             given = self.place.deployments or (DeploymentParams(self.place.api_base),)
             headers = self._headers()
-            places = [self._parameters(index, deployment, headers) for index, deployment in enumerate(given)]
-            if len(places) == 1:
-                self._request = partial(litellm.acompletion, **places[0])
-            else:
-                self._open_router(places, [deployment.weight for deployment in given])
+            places = [self._opened(index, deployment, headers) for index, deployment in enumerate(given)]
+        self._places = places
         gc.freeze()  # litellm and the journal's index are a million objects: searched for garbage, 0.2 ms a call
 
     def _headers(self) -> dict[str, str]:
@@ -140,12 +148,13 @@ class Provider:
                 raise TeacherError(f"{where}: ${variable} cannot be sent; it takes one line of plain ASCII")
         return headers
 
-    def _parameters(self, index: int, deployment: DeploymentParams, headers: dict[str, str]) -> dict:
-        """What litellm is told about a place, its key among it, which stands nowhere else."""
-        litellm, model, key, place = self._litellm, self.model, "generate.teacher.model", {}
+    def _opened(self, index: int, deployment: DeploymentParams, headers: dict[str, str]) -> _Place:
+        litellm, model, key = self._litellm, self.model, "generate.teacher.model"
+        name = f"runtime.teacher.deployments[{index}]"
         if deployment.model is not None:
-            model, key = deployment.model, f"runtime.teacher.deployments[{index}].model"
-        provider = provider_of(litellm, key, model, deployment.api_base)
+            model, key = deployment.model, f"{name}.model"
+        provider_of(litellm, key, model, deployment.api_base)
+        place = {"model": model}
         if self.form == "tools":
             place |= wire.parameters(litellm, model)
         if deployment.api_base is not None:
@@ -154,8 +163,7 @@ class Provider:
             guard(deployment.key)
             place["api_key"] = os.environ.get(deployment.key, "").strip()
             if not place["api_key"]:
-                where = f"runtime.teacher.deployments[{index}].key"
-                raise TeacherError(f"{where}: no key; set the environment's {deployment.key}")
+                raise TeacherError(f"{name}.key: no key; set the environment's {deployment.key}")
         else:
             missing = litellm.validate_environment(model)["missing_keys"]
             if len(missing) == 1 and missing[0].endswith("_API_KEY"):  # others may find theirs in files, as AWS does
@@ -164,32 +172,13 @@ class Provider:
                 place["api_key"] = "none"  # a local server takes any, but the client wants one
         if headers:
             place["extra_headers"] = headers
-        self._say_unpriced(model, provider)
-        return {"model": model, **place}
-
-    def _say_unpriced(self, model: str, provider: str) -> None:
-        if price_of(self._litellm, model) is None:
+        if price_of(litellm, model) is None:
             print(
                 f"generate: litellm knows no price of {model}: its calls count as free, "
                 "and runtime.max_new_calls is the only cap",
                 file=sys.stderr,
             )
-            # Said to be free, so that litellm does not search its whole price list for it at every call: 0.4 ms.
-            self._litellm.register_model(
-                {model: dict.fromkeys(FREE, 0.0) | {"litellm_provider": provider, "mode": "chat"}}
-            )
-
-    def _open_router(self, places: list[dict], weights: list[float]) -> None:
-        names = [f"deployment {index}" for index in range(len(places))]
-        self._router = self._litellm.Router(
-            model_list=[
-                {"model_name": self.model, "litellm_params": {**place, "weight": weight}, "model_info": {"id": name}}
-                for name, place, weight in zip(names, places, weights, strict=True)
-            ],
-            num_retries=0,  # a second try is the teacher's, which counts and paces it
-        )
-        self._left = set(names)
-        self._request = partial(self._router.acompletion, model=self.model)
+        return _Place(name, place, deployment.weight)
 
     async def answer(self, request: dict) -> Reply:
         """The reply to a request of the journal's form.
@@ -198,31 +187,56 @@ class Provider:
             ProviderError: no answer to this request.
             TeacherError: no request can be answered.
         """
-        picked = {} if self._router is None else {"metadata": {}}  # the Router notes there which deployment it took
+        place = self._picked()
         try:
-            reply = await self._ask(request, **picked)
-        except ProviderError:
-            raise
+            reply = await self._ask(request, place)
+        except ProviderError as error:
+            reply = error
         except Exception as error:  # litellm wraps most, and lets the rest of what a provider's module raises through
             reply = self._read(error)
             if isinstance(reply, Doubtful):
-                reply = await self._judged(reply, request, _place(picked))
-            if not isinstance(reply, Reply):
-                raise reply if self._router is None else self._of_one(reply, error, _place(picked)) from None
+                reply = await self._judged(reply, request, place)
+        if not isinstance(reply, Reply):
+            raise self._failed(place, reply)
         self.answered += 1
-        self._vouched[_place(picked)] = VOUCHED
+        place.vouched = VOUCHED
         return reply
 
-    async def _ask(self, request: dict, **where: object) -> Reply:
+    def _picked(self) -> _Place:
+        """One of the places that are there and do not rest."""
+        left = [place for place in self._places if place.hopeless is None]
+        if not left:
+            raise self._places[0].hopeless
+        now = asyncio.get_running_loop().time()
+        free = [place for place in left if place.rests_until <= now]
+        if not free:
+            said = f"all deployments rest after failures; the last said: {self._last}"
+            raise ProviderError(self._last.kind, said, min(place.rests_until for place in left) - now)
+        return self._chance.choices(free, [place.weight for place in free])[0]
+
+    def _failed(self, place: _Place, failure: ProviderError | TeacherError) -> ProviderError | TeacherError:
+        """What is raised of a failure: where there are other places they go on, and so does the run."""
+        if isinstance(failure, TeacherError):
+            first, place.hopeless = place.hopeless is None, failure
+            if all(place.hopeless for place in self._places):
+                return failure
+            if first:
+                print(f"generate: {place.name} is left out: {failure}", file=sys.stderr)
+            return ProviderError("server_error", str(failure))
+        if failure.again and len(self._places) > 1:
+            place.rests_until = asyncio.get_running_loop().time() + max(REST_S, failure.wait_s)
+            failure.wait_s, self._last = 0.0, failure  # another place need not wait as it asked
+        return failure
+
+    async def _ask(self, request: dict, place: _Place) -> Reply:
         """Ask once; raises what litellm raises, and ProviderError for an answer that cannot be used."""
         try:
-            # litellm's own limit of time ends no answer that trickles in; it comes first, as the Router learns from it
-            async with asyncio.timeout(self.timeout_s * 1.1):
-                response = await self._request(
+            async with asyncio.timeout(self.timeout_s):  # litellm's own ends no answer that trickles in
+                response = await self._litellm.acompletion(
                     messages=[self._sendable(message) for message in request["messages"]],
                     timeout=self.timeout_s,
                     max_retries=0,
-                    **where,
+                    **place.parameters,
                     **wire.asked(request["tools"]),
                     **request["sampling"],
                 )
@@ -239,20 +253,19 @@ class Provider:
     def _read(self, error: Exception) -> Reply | ProviderError | TeacherError:
         return read_failure(error, self._litellm, self.model, self.model.startswith(OURS))
 
-    async def _judged(self, failure: Doubtful, request: dict, place: str) -> ProviderError | TeacherError:
+    async def _judged(self, failure: Doubtful, request: dict, place: _Place) -> ProviderError | TeacherError:
         """Whose failure it is: this request's where the place has just answered another one, or answers a probe."""
         async with self._judging:  # the first of many asks for all
-            if not self._vouched[place] and place not in self._hopeless:
-                await self._probe(failure, request, place)
-            if place in self._hopeless:
-                return self._hopeless[place]
-            self._vouched[place] = max(0, self._vouched[place] - 1)
+            hopeless = place.hopeless or (None if place.vouched else await self._probed(failure, request, place))
+            if hopeless is not None:
+                return hopeless
+            place.vouched = max(0, place.vouched - 1)
         if failure.kind != "refused" and not self._said_unread:
             self._said_unread = True
             print(f"generate: {failure}; such a request is not asked again in this run", file=sys.stderr)
         return failure
 
-    async def _probe(self, failure: Doubtful, request: dict, place: str) -> None:
+    async def _probed(self, failure: Doubtful, request: dict, place: _Place) -> TeacherError | None:
         """Ask the same with another question: model, key, parameters, tools and system message are on trial.
 
         So what a run happens to ask, and what an earlier one has asked, decides nothing.
@@ -260,39 +273,14 @@ class Provider:
         system = list(takewhile(lambda message: message["role"] == "system", request["messages"]))
         probe = {**request, "messages": [*system, {"role": "user", "content": "Say ok."}]}
         try:
-            reply = await self._ask(probe, **({"model": place} if place else {}))
+            reply = await self._ask(probe, place)
         except ProviderError as strange:
             reply = strange if strange.kind == "timeout" else Reply("", cost_usd=strange.cost_usd)
         except Exception as error:
             reply = self._read(error)
         if isinstance(reply, Reply):
-            self._vouched[place] = VOUCHED
+            place.vouched = VOUCHED
             failure.cost_usd += reply.cost_usd
-        elif isinstance(reply, Doubtful):
-            self._hopeless[place] = reply.of_all
-        elif isinstance(reply, TeacherError):
-            self._hopeless[place] = reply
-
-    def _of_one(self, failure: Exception, error: Exception, name: str) -> ProviderError | TeacherError:
-        """A failure where there are other deployments: they go on, and so does the run."""
-        if getattr(error, "cooldown_time", None) is not None:
-            said = f"all deployments rest after failures; the last said: {self._last}"
-            return ProviderError(self._last.kind, said, float(error.cooldown_time))
-        if isinstance(failure, TeacherError):
-            if name in self._left:
-                self._left.discard(name)
-                self._router.delete_deployment(name)
-                if self._left:
-                    number = name.rpartition(" ")[2]
-                    print(f"generate: runtime.teacher.deployments[{number}] is left out: {failure}", file=sys.stderr)
-            if not self._left:
-                return failure
-            failure = ProviderError("server_error", str(failure))
-        if failure.kind != "refused":
-            failure.wait_s, self._last = 0.0, failure  # another place need not wait as it asked
-        return failure
-
-
-def _place(picked: dict) -> str:
-    """The deployment that the Router took; empty where there is but one, or none was free."""
-    return picked.get("metadata", {}).get("model_info", {}).get("id", "")
+        if isinstance(reply, Doubtful):
+            return reply.of_all
+        return reply if isinstance(reply, TeacherError) else None

@@ -256,8 +256,7 @@ def _unread(error: Exception) -> str:
 
 def _said(error: Exception) -> str:
     """The provider's words in one line of at most 200 characters, with no key of the environment in it."""
-    text = str(error).partition("\n\nLiteLLM: model group")[0]  # what the Router adds
-    text = " ".join(text.split()).replace(f"litellm.{type(error).__name__}: ", "")
+    text = " ".join(str(error).split()).replace(f"litellm.{type(error).__name__}: ", "")
     return printable(hidden(text).partition(" Traceback (most recent")[0][:200])
 
 

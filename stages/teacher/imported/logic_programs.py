@@ -12,10 +12,9 @@ A program for FOLIO has sections `Premises:` and `Conclusion:` with a formula a 
     ∀x (Dog(x) → Mammal(x)) ::: Every dog is a mammal.
 
 As a chain a program states its facts and rules, asks its query, and finishes with what that comes out as. What is not
-surely understood (no True or False, a variable without $, a free variable in a formula) is a turn as it stands, which
-is no call; what the toolkit refuses stays refused. A program with such an entry has no value, and its chain no answer,
-since a guess would give its answer to somebody else. Premises that contradict each other, or a limit of the solver,
-leave it without a value too.
+surely understood (no True or False, a variable without $) is a turn as it stands, which is no call: such a program has
+no value, and its chain no answer, since a guess would give its answer to somebody else. What the toolkit refuses stays
+refused. Premises that contradict each other, or a limit of the solver, leave a program without a value too.
 
 ProntoQA asks for True or False only. A value Unknown is neither, so it is a wrong answer here. Published figures count
 it otherwise: Logic-LM's solver says A (True) for this set where the query is derived and B (False) in every other case,
@@ -48,7 +47,6 @@ _OF_FORMULAS = {"Premises": "Premise", "Conclusion": "Entails"}
 _NEGATED = re.compile(r"[!¬~]\s*+(.*)|[Nn]ot\s++(.*)|[Nn]ot\s*+\((.*)\)")
 _LITERAL = re.compile(r"(\w++)\s*+\(([^(),]++),(?:([^(),]++),)?\s*+(True|False)\s*+\)")
 _TERM = re.compile(r"\$?\w[\w '-]*")
-_REPEATED = "Error: this premise is stated already"  # it states nothing else
 
 
 class _NotUnderstood(Exception):
@@ -122,10 +120,10 @@ def chain(problem: Problem, program: str, model: str) -> Chain:
 
 
 def _value(steps: list[Step]) -> str:
-    """What the one query comes out as; empty where there are more or none, or the program does not run as it stands."""
+    """What the one query comes out as; empty where there are more or none, or an entry is not understood."""
     outcomes = [step.result for step in steps if step.call and step.call.tool == "Entails"]
-    failed = any(step.error and not step.error.startswith(_REPEATED) for step in steps)
-    return outcomes[0] if len(outcomes) == 1 and outcomes[0] in LABELS and not failed else ""
+    understood = all(step.failure in ("", "tool_error") for step in steps)
+    return outcomes[0] if len(outcomes) == 1 and outcomes[0] in LABELS and understood else ""
 
 
 def _step(section: str, entry: str, tools: dict, state: object) -> Step:

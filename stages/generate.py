@@ -10,18 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from stages import params
-from stages.agent import native as wire
-from stages.agent.loop import solve
 from stages.params import Params
 from stages.problems import sources
 from stages.problems.gold import confirmed
@@ -32,125 +28,28 @@ from stages.records.command import parser, run
 from stages.records.errors import InputError
 from stages.records.files import write_metrics
 from stages.records.problem import Problem
-from stages.teacher.calls import CALLS, Place, call_files, guard_money
+from stages.teacher.calls import CALLS, call_files, guard_money
+from stages.teacher.chains import REFUSED, STOPPED, Run, make_chains
 from stages.teacher.imported import chains as imported
 from stages.teacher.journal.journal import Journal, journal_folder
-from stages.teacher.progress import Progress
-from stages.teacher.provider import LOCAL, OURS, ProviderError
+from stages.teacher.provider import LOCAL, OURS
 from stages.teacher.simulated import corpus
 from stages.teacher.simulated import provider as simulated
-from stages.teacher.teacher import Stopped, Teacher
+from stages.teacher.teacher import Teacher
 
 CHAINS, CORPUS, METRICS = Path("data/chains.jsonl"), Path("data/corpus.jsonl"), Path("metrics/generate.json")
-STOPPED, REFUSED = "not_asked", "refused"  # beside the kinds of ProviderError
-
-
-@dataclass
-class Run:
-    """What a run made: chains and the keys of their calls by place, why the others are missing, and what stopped it.
-
-    `refusal` is what the provider said as it refused the last one of those it refused.
-    """
-
-    chains: dict[Place, Chain] = field(default_factory=dict)
-    calls: dict[Place, list[str]] = field(default_factory=dict)
-    missing: dict[Place, str] = field(default_factory=dict)
-    refusal: str = ""
-    error: InputError | None = None
-
-
-async def make_chains(problems: list[Problem], settings: Params, teacher: Teacher) -> Run:
-    """All chains of these problems, each problem once before any twice; `runtime.concurrency` calls are in flight.
-
-    Twice as many chains are under way, so that those which wait for a tool, the disk or another try leave no gap.
-
-    Raises:
-        InputError: the run cannot go on (no key, no such model, a full disk); calls in flight were waited for and kept.
-    """
-    run, form = Run(), settings.generate.teacher.wire
-    listening = wire.Listening(teacher.model, form)
-    places = [(place, sample) for sample in range(settings.generate.samples) for place in range(len(problems))]
-    waiting = iter(places)
-    limits = settings.runtime.teacher
-    failed_in_a_row = 0
-    progress = Progress(len(places), teacher, settings.runtime.progress)
-
-    async def work() -> None:
-        nonlocal failed_in_a_row
-        for place, sample in waiting:
-            if run.error or teacher.interrupted:
-                return
-            await asyncio.sleep(0)  # a chain of known calls never waits, and signals need a turn
-            keys: list[str] = []
-            until = asyncio.get_running_loop().time() + limits.chain_timeout_s
-            tools = wire.offered(problems[place].toolkit, form)
-            ask = listening.to(partial(teacher.ask, used=keys, tools=tools, until=until), problems[place].toolkit)
-            try:
-                chain = await solve(problems[place], sample, ask, settings.agent, teacher.model, form)
-                run.chains[place, sample], run.calls[place, sample] = chain, keys
-                progress.made(chain)
-                if not teacher.bought.isdisjoint(keys):  # a chain of known calls says nothing about the provider
-                    failed_in_a_row = 0
-            except Stopped:
-                run.missing[place, sample] = STOPPED
-            except ProviderError as failure:
-                run.missing[place, sample] = failure.kind
-                progress.failure(failure.kind)
-                if failure.kind == REFUSED:
-                    run.refusal = str(failure)
-                failed_in_a_row += failure.again  # one that no second try mends is of this request
-                if failed_in_a_row >= limits.max_failures:
-                    teacher.stop(f"{failed_in_a_row} chains in a row failed at the provider, the last with: {failure}")
-            except InputError as error:
-                run.error = run.error or error
-                teacher.stop(str(error))
-
-    workers = [work() for _ in range(min(2 * settings.runtime.concurrency, len(places)))]
-    with _draining(teacher):
-        async with progress:
-            await asyncio.gather(*workers)
-    if run.error:
-        raise run.error
-    run.missing |= {place: STOPPED for place in places if place not in run.chains and place not in run.missing}
-    return run
-
-
-@contextmanager
-def _draining(teacher: Teacher) -> Iterator[None]:
-    """SIGTERM and Ctrl-C end the run when the calls in flight are answered and kept; the second one ends it at once."""
-    loop, signals = asyncio.get_running_loop(), (signal.SIGTERM, signal.SIGINT)
-
-    def stop(number: signal.Signals) -> None:
-        teacher.interrupted = True
-        teacher.stop(f"{number.name}: the calls in flight are kept, then the run ends")
-        print(f"\ngenerate: {teacher.stopped}; again to end it at once", file=sys.stderr)
-        release()
-
-    def release() -> None:
-        for number in signals:
-            loop.remove_signal_handler(number)
-
-    for number in signals:
-        loop.add_signal_handler(number, stop, number)
-    try:
-        yield
-    finally:
-        release()
 
 
 @dataclass(frozen=True)
 class Plan:
     """What a run is to make. `problems`: those that the teacher is asked. `others`: chains made elsewhere.
 
-    `played`: the attempts of the corpus. `left_out`: how many problems are not asked, as their gold is not confirmed.
-    `close`: which training problems are too close to tested ones. `said`: what the metrics say beside.
+    `played`: the attempts of the corpus. `said`: what the metrics say of all that was read and left out.
     """
 
     problems: list[Problem]
     others: list[Chain]
     played: list[corpus.Attempt]
-    left_out: int
-    close: Overlap
     said: dict
 
 
@@ -166,8 +65,7 @@ def plan(settings: Params) -> Plan:
     if left_out:
         reason = "whose own solution does not confirm gold are left out; `python -m stages.problems.gold` lists them"
         print(f"generate: {left_out} of {len(found)} problems {reason}", file=sys.stderr)
-    said: dict = {}
-    others = imported.load(settings, found, said)
+    others, of_imports = imported.load(settings, found)
     played = corpus.attempts(settings.generate.corpus, settings.problems.fold)
     read = [problem for problem, _ in played]
     # One decision on all that trains: the problems asked, those of chains made elsewhere, and the corpus.
@@ -179,6 +77,7 @@ def plan(settings: Params) -> Plan:
     problems = [problem for problem in problems if problem.id not in close.out]
     others = [chain for chain in others if chain.problem_id not in close.out]
     played = [(problem, seed) for problem, seed in played if problem.id not in close_read.out]
+    said = close.metrics() | ({"left_out": left_out} if left_out else {}) | of_imports
     said["corpus"] = {"conversations": len(played), **close_read.metrics()}
     if not others and not (problems and settings.generate.samples):
         raise InputError(
@@ -186,7 +85,7 @@ def plan(settings: Params) -> Plan:
             f"stages.problems.gold` lists them), {len(close.out):,} problems are too close to tested ones; name "
             "other ones in problems.train or generate.chains"
         )
-    return Plan(problems, others, played, left_out, close, said)
+    return Plan(problems, others, played, said)
 
 
 def metrics(work: Plan, run: Run, made: dict, models: dict[str, dict]) -> dict:
@@ -211,10 +110,8 @@ def metrics(work: Plan, run: Run, made: dict, models: dict[str, dict]) -> dict:
         "cost_usd": sum(chain.cost_usd for chain in chains),
         "models": models,
         "version": made["version"],
-        **work.close.metrics(),
+        **work.said,
     }
-    if work.left_out:
-        counts["left_out"] = work.left_out
     if work.others:
         counts["imported"] = len(work.others)
     if missing:
@@ -222,7 +119,7 @@ def metrics(work: Plan, run: Run, made: dict, models: dict[str, dict]) -> dict:
             reason: {"chains": len(ids), "problems": list(dict.fromkeys(ids))[:10]}
             for reason, ids in sorted(missing.items())
         }
-    return counts | work.said
+    return counts
 
 
 def _recorded() -> dict:
@@ -244,7 +141,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     if asked.estimate:
         from stages.teacher.estimate import estimate
 
-        print(estimate(work.problems, settings, [journal_folder(), CALLS], make_chains))
+        print(estimate(work.problems, settings, [journal_folder(), CALLS]))
         return
     schema.write(CORPUS, corpus.rows(work.played, settings.generate.corpus.rates), "corpus")
     with Journal(journal_folder()) as journal:
@@ -272,8 +169,6 @@ def main(arguments: Sequence[str] = ()) -> None:
 def closing(work: Plan, run: Run, teacher: Teacher, max_tokens: int) -> str:
     """The line that the stage ends with."""
     beside = f" and {len(work.others)} made elsewhere" if work.others else ""
-    if foreign := work.said.get("unknown_tool"):
-        beside += f" ({foreign['chains']} with tools that are not known: {imported.listed(foreign['tools'])})"
     return (
         f"generate: {len(run.chains)} chains{beside}; {teacher.asked} calls asked now, {teacher.hits} known before"
         f"{_cut(list(run.chains.values()), max_tokens)}"
@@ -312,11 +207,11 @@ def _provider(settings: Params, problems: list[Problem]) -> Callable[[], None]:
         local.say_unwatched(model)
         return partial(local.register, model, settings.runtime)
     if not model.startswith(OURS):
-        return partial(_before_paying, settings, problems)
+        return partial(_before_paying, settings)
     return partial(simulated.register, problems)
 
 
-def _before_paying(settings: Params, problems: list[Problem]) -> None:
+def _before_paying(settings: Params) -> None:
     """The student is tried when the first call is about to be paid. It is a check that changes no chain, so that
     another train.student does not make this stage run again.
     """
@@ -325,7 +220,6 @@ def _before_paying(settings: Params, problems: list[Problem]) -> None:
     if settings.train.student != "tiny":
         print(f"generate: {settings.train.student} is tried before the first call is paid", file=sys.stderr)
     try_student(settings)
-    simulated.register(problems)
 
 
 def _unfinished(problems: list[Problem], run: Run, teacher: Teacher) -> str:

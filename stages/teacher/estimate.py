@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from stages.agent.loop import Reply
 from stages.params import Params, ProviderParams
 from stages.records.problem import TASKS, Problem
+from stages.teacher.chains import make_chains
 from stages.teacher.journal.ledger import Ledger, files_of
 from stages.teacher.journal.record import call_line, canonical, system_name
 from stages.teacher.limits import TOKENS_A_CHARACTER, characters
@@ -26,6 +27,10 @@ from stages.teacher.teacher import Stopped, Teacher
 # Assumed of a task that the journal has no chains of:
 STEPS = 6  # calls of a chain whose problem has no reference solution; else one more than the solution, for a mistake
 TURN, RESULT = 40, 15  # tokens of what the model writes in a turn, and of what the tool answers
+ASSUMPTION = (
+    f"assumed: the solution's calls + 1, or {STEPS}; "
+    f"{1 / TOKENS_A_CHARACTER:g} characters a token; {TURN} tokens a turn"
+)
 
 
 class _Knowing(Teacher):
@@ -40,45 +45,35 @@ class _Knowing(Teacher):
         raise Stopped("an estimate asks nothing")
 
 
-@dataclass
-class _Left:
-    """What a run would still ask for one task: chains, and the expected calls and tokens."""
-
-    chains: int = 0
-    calls: float = 0.0
-    prompt_tokens: float = 0.0
-    completion_tokens: float = 0.0
-    bases: dict[str, None] = field(default_factory=dict)
-
-
-@dataclass
-class _Seen:
-    """Finished chains in the journal: each call's tokens, summed by its turn from 0."""
-
-    chains: int = 0
-    turns: Counter[int] = field(default_factory=Counter)
-    prompt_tokens: Counter[int] = field(default_factory=Counter)
-    completion_tokens: Counter[int] = field(default_factory=Counter)
-
-
-def estimate(
-    problems: list[Problem],
-    settings: Params,
-    places: Iterable[Path],
-    make_chains: Callable[[list[Problem], Params, Teacher], Coroutine],
-) -> str:
+def estimate(problems: list[Problem], settings: Params, places: Iterable[Path]) -> str:
     """The lines to print; `places` are the journal and the snapshot that the run would start from."""
     ledger = Ledger()
     seen = _seen(settings, ledger, places)
     teacher = _Knowing(settings, ledger)
     quiet = dataclasses.replace(settings, runtime=dataclasses.replace(settings.runtime, progress=False))
     asyncio.run(make_chains(problems, quiet, teacher))
+
+    @cache
+    def rest(system: str | None, now: int) -> Counter:
+        """What the chains in the journal that came to this turn still asked for, on average; empty where none did."""
+        longer = [answers[now:] for answers in seen[system] if len(answers) > now]
+        total = Counter()
+        for answer in (answer for answers in longer for answer in answers):
+            total.update(calls=1, prompt=answer["prompt_tokens"], completion=answer["completion_tokens"])
+        return Counter({name: count / len(longer) for name, count in total.items()})
+
     by_question = {problem.question: problem for problem in problems}
-    tasks = {task: _Left() for task in TASKS}
+    left: dict[str, Counter] = defaultdict(Counter)  # by task
+    bases: dict[str, dict[str, None]] = defaultdict(dict)
     for request in teacher.open:
         problem = by_question[question_of(request["messages"])]
-        _, system = call_line(request, "", "")
-        _expect(tasks[problem.task], problem, request, settings, seen[None if system is None else system_name(system)])
+        _, text = call_line(request, "", "")
+        system = None if text is None else system_name(text)
+        expected, basis = rest(system, turn_of(request["messages"])), f"as {len(seen[system]):,} chains in the journal"
+        if not expected:
+            expected, basis = _assumed(problem, request, settings), ASSUMPTION
+        left[problem.task].update(expected, chains=1)
+        bases[problem.task][basis] = None
     total = len(problems) * settings.generate.samples
     begun = sum(turn_of(request["messages"]) > 0 for request in teacher.open)
     lines = [
@@ -87,11 +82,20 @@ def estimate(
         f"{total - len(teacher.open):,} known whole, {begun:,} in part, {len(teacher.open) - begun:,} not begun",
         f"known    {teacher.hits:,} calls, which are free",
     ]
-    return "\n".join(lines + _report(settings, tasks))
+    for task in sorted(left, key=TASKS.index):
+        chains, calls, prompt, completion = (left[task][name] for name in ("chains", "calls", "prompt", "completion"))
+        lines.append(
+            f"{task:<8} {chains:,} chains to finish, {calls / chains:.1f} calls each, {prompt / calls:,.0f} and "
+            f"{completion / calls:,.0f} tokens a call ({', '.join(bases[task])})"
+        )
+    whole = sum(left.values(), Counter())
+    return "\n".join(lines + _bill(settings, *(round(whole[name]) for name in ("calls", "prompt", "completion"))))
 
 
-def _seen(settings: Params, ledger: Ledger, places: Iterable[Path]) -> dict[str | None, _Seen]:
-    """Read the journal into `ledger`; by system message, the finished chains by this model, whatever its sampling."""
+def _seen(settings: Params, ledger: Ledger, places: Iterable[Path]) -> dict[str | None, list[list[dict]]]:
+    """Read the journal into `ledger`; by system message, the answers of the finished chains by this model, whatever
+    its sampling.
+    """
     chains: dict[tuple, dict[int, dict]] = defaultdict(dict)
     for path in (path for place in places for path in files_of(place)):
         for line in ledger.read(path):
@@ -100,54 +104,27 @@ def _seen(settings: Params, ledger: Ledger, places: Iterable[Path]) -> dict[str 
                 question, sampling = canonical(request["messages"][0]), canonical(request["sampling"])
                 chain = (request["system"], question, request["sample"], sampling)
                 chains[chain][turn_of(request["messages"])] = line.entry["response"]
-    seen: dict[str | None, _Seen] = defaultdict(_Seen)
+    seen: dict[str | None, list[list[dict]]] = defaultdict(list)
     for (system, *_), turns in chains.items():
         if "Finish" in canonical(turns[max(turns)]) or len(turns) >= settings.agent.max_steps:
-            seen[system].chains += 1
-            for turn, answer in turns.items():
-                seen[system].turns[turn] += 1
-                seen[system].prompt_tokens[turn] += answer["prompt_tokens"]
-                seen[system].completion_tokens[turn] += answer["completion_tokens"]
+            seen[system].append([turns[turn] for turn in sorted(turns)])
     return seen
 
 
-def _expect(left: _Left, problem: Problem, request: dict, settings: Params, seen: _Seen) -> None:
-    """Add what the chain of which this is the next request would still ask."""
-    now = turn_of(request["messages"])
-    left.chains += 1
-    if seen.turns[now]:  # of the chains that came to this turn, how many had each later one
-        left.bases[f"as {seen.chains:,} chains in the journal"] = None
-        for turn, count in seen.turns.items():
-            if turn >= now:
-                left.calls += count / seen.turns[now]
-                left.prompt_tokens += seen.prompt_tokens[turn] / seen.turns[now]
-                left.completion_tokens += seen.completion_tokens[turn] / seen.turns[now]
-        return
-    of_token = f"{1 / TOKENS_A_CHARACTER:g} characters a token"
-    left.bases[f"assumed: the solution's calls + 1, or {STEPS}; {of_token}; {TURN} tokens a turn"] = None
+def _assumed(problem: Problem, request: dict, settings: Params) -> Counter:
+    """What the chain of which this is the next request would still ask for, where the journal has none like it."""
     steps = min(len(problem.solution) + 1 if problem.solution else STEPS, settings.agent.max_steps)
+    calls = max(1, steps - turn_of(request["messages"]))
     written = min(TURN, settings.generate.teacher.max_tokens)
     tools = len(canonical(request["tools"])) if request["tools"] else 0
     read = (characters(request["messages"]) + tools) * TOKENS_A_CHARACTER
-    for later in range(max(1, steps - now)):
-        left.calls += 1
-        left.prompt_tokens += read + later * (written + RESULT)
-        left.completion_tokens += written
+    grown = (written + RESULT) * calls * (calls - 1) / 2  # each request reads the turns before it
+    return Counter(calls=calls, prompt=calls * read + grown, completion=calls * written)
 
 
-def _report(settings: Params, tasks: dict[str, _Left]) -> list[str]:
-    model, runtime, lines = settings.generate.teacher.model, settings.runtime, []
-    for task, left in tasks.items():
-        if left.chains:
-            lines.append(
-                f"{task:<8} {left.chains:,} chains to finish, {left.calls / left.chains:.1f} calls each, "
-                f"{left.prompt_tokens / left.calls:,.0f} and {left.completion_tokens / left.calls:,.0f} tokens a call "
-                f"({', '.join(left.bases)})"
-            )
-    calls = round(sum(left.calls for left in tasks.values()))
-    prompt = round(sum(left.prompt_tokens for left in tasks.values()))
-    completion = round(sum(left.completion_tokens for left in tasks.values()))
-    lines.append(f"asks     about {calls:,} calls: {prompt:,} prompt tokens, {completion:,} completion tokens")
+def _bill(settings: Params, calls: int, prompt: int, completion: int) -> list[str]:
+    model, runtime = settings.generate.teacher.model, settings.runtime
+    lines = [f"asks     about {calls:,} calls: {prompt:,} prompt tokens, {completion:,} completion tokens"]
     cost, how = (0.0, "nothing to ask") if not calls else _cost(model, runtime.teacher, prompt, completion)
     said = "unknown" if cost is None else f"about ${cost:,.{2 if cost >= 1 else 4}f}"
     lines.append(f"cost     {said}: {how}")

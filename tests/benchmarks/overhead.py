@@ -21,9 +21,9 @@ import project
 from server import SCRIPT, Server, serving
 
 from stages import params
-from stages.generate import make_chains
 from stages.problems import sources
 from stages.records.chain import Chain
+from stages.teacher.chains import make_chains
 from stages.teacher.journal.journal import Journal
 from stages.teacher.teacher import Teacher
 

@@ -61,7 +61,7 @@ class Folder:
     def chains(self, *rows: dict | str) -> list:
         self.write(*rows)
         params = load()
-        return imported.load(params, sources.load("train", params.problems))
+        return imported.load(params, sources.load("train", params.problems))[0]
 
     def verdicts(self, *rows: dict | str) -> list[tuple[str, str]]:
         made = verify.verdicts([chain.row() for chain in self.chains(*rows)], 0.0)

@@ -11,9 +11,9 @@ import pytest
 from provider import Provider, error
 from teachers import MESSAGES, ask, settings
 
-from stages.generate import STOPPED, make_chains
 from stages.problems import sources
 from stages.teacher import teacher
+from stages.teacher.chains import STOPPED, make_chains
 from stages.teacher.journal.journal import Journal
 from stages.teacher.provider import ProviderError
 from stages.teacher.teacher import Stopped, Teacher

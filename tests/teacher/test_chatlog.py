@@ -229,7 +229,7 @@ MESSAGES = st.fixed_dictionaries(
 def test_any_log_is_a_chain_or_a_line_that_says_why_not(folder, messages):
     folder.write({"problem": PROBLEM, "messages": messages})
     try:
-        (chain,) = imported.load(folder.params, [])
+        ((chain,), _) = imported.load(folder.params, [])
     except InputError as error:
         assert str(error).startswith("mine.jsonl line 1: ") and len(str(error)) < 300
         return

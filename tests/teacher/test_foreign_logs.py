@@ -189,10 +189,10 @@ def test_what_is_neither_right_nor_surely_wrong_is_refused_by_line_and_counted_b
 @pytest.mark.parametrize("reason", REFUSED)
 def test_each_refused_row_says_its_line_and_why(folder, capsys, reason):
     for log in REFUSED[reason]:
-        counts: dict = {}
         folder.write({"problem": PROBLEM, "messages": RIGHT}, {"problem": PROBLEM, "messages": log})
         params = load()
-        assert len(generate.imported.load(params, [], counts)) == 1
+        chains, counts = generate.imported.load(params, [])
+        assert len(chains) == 1
         assert counts == {"refused_rows": {reason: 1}}, log
         assert capsys.readouterr().err.startswith("generate: mine.jsonl line 2: ")
 
@@ -222,7 +222,6 @@ def test_tools_that_are_not_known_are_named_counted_and_never_paired(folder, cap
         "4 of 5 chains made elsewhere call tools that stepcall does not have: Discount, Price, shop.Price"
         in printed.err
     )
-    assert "5 made elsewhere (4 with tools that are not known: Discount, Price, shop.Price)" in printed.out
     counts = json.loads(Path("metrics/generate.json").read_text())["unknown_tool"]
     assert counts == {"chains": 4, "tools": {"Discount": 2, "Price": 2, "shop.Price": 1}}
     rows = schema.read("data/chains.jsonl", "chains")

@@ -99,12 +99,12 @@ class Known:
                 raise LogError(f"{where}: id {name} is that of another question; write another id", "other_id")
 
 
-def load(params: Params, problems: list[Problem], counts: dict | None = None) -> list[Chain]:
+def load(params: Params, problems: list[Problem]) -> tuple[list[Chain], dict]:
     """The chains of all entries, in their order; `problems` are all of problems.train, doubted ones among them.
 
     A chain on a question that is among them belongs to that problem. Left out are chains on a problem whose gold its
-    own source does not confirm, as no teacher is asked about it. `counts` is told what metrics/generate.json says of
-    them: `refused_rows` by reason, and `unknown_tool`, the chains with tools that we do not have, and which.
+    own source does not confirm, as no teacher is asked about it. Beside the chains stands what metrics/generate.json
+    says of them: `refused_rows` by reason, and `unknown_tool`, the chains with tools that we do not have, and which.
 
     Raises:
         InputError: an entry or a file cannot be used, or no row of a file.
@@ -137,9 +137,7 @@ def load(params: Params, problems: list[Problem], counts: dict | None = None) ->
             f"{listed(tools)}; verify leaves them undecided (unknown_tool), and no pair is made of them",
             file=sys.stderr,
         )
-    if counts is not None:
-        counts.update(said)
-    return kept
+    return kept, said
 
 
 def unknown_tools(chain: Chain) -> list[str]:

@@ -146,8 +146,11 @@ def main(arguments: Sequence[str] = ()) -> None:
     schema.write(CORPUS, corpus.rows(work.played, settings.generate.corpus.rates), "corpus")
     with Journal(journal_folder()) as journal:
         journal.seed(CALLS)
-        if journal.dropped:
-            print(f"generate: {journal.dropped} lines of the journal cannot be read and were left out", file=sys.stderr)
+        if journal.faults:
+            print(
+                f"generate: {len(journal.faults)} lines of the journal cannot be read and were left out",
+                file=sys.stderr,
+            )
         if settings.generate.samples:
             guard_money(settings.generate.teacher.model, journal)
         teacher = Teacher(settings.generate, settings.runtime, journal, _provider(settings, work.problems))
@@ -155,7 +158,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         chains = imported.in_order(work.problems, (run.chains[place] for place in sorted(run.chains)), work.others)
         schema.write(CHAINS, [chain.row() for chain in chains], "chains")
         keys = [key for keys in run.calls.values() for key in keys]
-        models = journal.ledger.totals(keys)
+        models = journal.totals(keys)
         if run.missing:
             made = {"teacher_calls": teacher.asked, "journal_hits": teacher.hits, "version": ""}
             write_metrics(METRICS, metrics(work, run, made, models))

@@ -40,7 +40,7 @@ else:
     with Journal(empty if what == "seed" else calls) as journal:
         if what != "open":
             journal.seed(calls)
-        for key in list(journal.ledger.calls):
+        for key in list(journal.calls):
             count += journal.get(key) is not None
 print(json.dumps({
     "calls": count, "s": time.perf_counter() - begun, "cpu_s": time.process_time() - worked,

@@ -177,7 +177,7 @@ def test_an_answer_of_a_wrong_type_is_no_call(case, tmp_path):
     assert read[0] is None and read[1]["response"] == ANSWER
     with Journal(tmp_path / "journal") as journal:
         journal.seed(tmp_path)
-        assert (len(journal), journal.dropped) == (1, 1)
+        assert (len(journal), len(journal.faults)) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_a_line_that_is_no_call_is_left_out(line, tmp_path):
     (tmp_path / "journal").mkdir()
     (tmp_path / "journal/a.jsonl").write_text(line + "\n" + call_line(ANSWER))
     with Journal(tmp_path / "journal") as journal:
-        assert (len(journal), journal.dropped) == (1, 1)
+        assert (len(journal), len(journal.faults)) == (1, 1)
 
 
 # What a terminal is shown

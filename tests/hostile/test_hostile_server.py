@@ -121,7 +121,7 @@ def test_a_strange_answer_is_a_reply_or_a_failure_with_a_name(case, tmp_path, ca
         assert len(provider.seen) >= 1
     assert "Traceback" not in capfd.readouterr().err and not [w for w in recwarn if "ydantic" in str(w.message)]
     with Journal(tmp_path) as journal:  # what is kept can be read again
-        assert (len(journal), journal.dropped) == (int(isinstance(outcome, Reply)), 0)
+        assert (len(journal), len(journal.faults)) == (int(isinstance(outcome, Reply)), 0)
     if isinstance(outcome, Reply):
         assert type(outcome.text) is str and len(outcome.text) <= LONGEST_ANSWER
         assert 0 <= outcome.prompt_tokens < 10**9 and 0 <= outcome.completion_tokens < 10**9

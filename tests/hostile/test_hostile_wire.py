@@ -113,7 +113,7 @@ def test_a_strange_native_call_is_a_failed_step_or_the_providers_failure(case, t
         outcome = failure
     assert "Traceback" not in capfd.readouterr().err
     with Journal(tmp_path) as journal:
-        assert journal.dropped == 0 and (len(journal) > 0) == isinstance(outcome, Chain)
+        assert len(journal.faults) == 0 and (len(journal) > 0) == isinstance(outcome, Chain)
     if not isinstance(outcome, Chain):
         assert expected == PROVIDER and outcome.kind in ("bad_answer", "server_error")
         assert str(outcome).isprintable() and len(str(outcome)) < 400

@@ -83,7 +83,7 @@ def test_any_text_comes_back_as_it_was(tmp_path, question, system, answer):
     (key,) = buy(tmp_path / "j", request(question, system=system), answer=answer)
     with Journal(tmp_path / "j") as journal:
         assert journal.get(key) == response(answer)
-        assert journal.dropped == 0
+        assert len(journal.faults) == 0
 
 
 def test_half_a_surrogate_pair_comes_back_as_it_was(tmp_path):
@@ -112,7 +112,7 @@ def test_a_journal_torn_at_any_byte_of_its_last_record_loses_only_that(tmp_path)
         assert (torn / shard.name).read_bytes() == (content if whole else content[:start])  # healed
         buy(torn, request("c"))
         with Journal(torn) as journal:
-            assert journal.dropped == 0
+            assert len(journal.faults) == 0
             journal.snapshot(torn / "calls", {"all.jsonl": [first, second, last]})
         assert [json.loads(line)["key"] for line in open(torn / "calls" / "all.jsonl")] == sorted([first, second, last])
 
@@ -146,7 +146,7 @@ def test_killed_in_mid_write_it_keeps_what_was_reported(tmp_path, share):
     assert known(tmp_path, *keys) == [True, True, True, share == 1.0]
     buy(tmp_path, request("3"))
     with Journal(tmp_path) as journal:
-        assert journal.dropped == 0 and len(journal) == 4
+        assert len(journal.faults) == 0 and len(journal) == 4
 
 
 def test_a_journal_is_read_with_grep_and_any_reader_of_json(tmp_path):
@@ -185,7 +185,7 @@ def test_a_record_whose_key_does_not_fit_its_request_is_dropped(tmp_path):
     with Journal(tmp_path) as journal:
         assert journal.get(key) is None and journal.get(request_key(request("c"))) is None
         assert journal.get(other) is not None
-        assert journal.dropped == 1
+        assert len(journal.faults) == 1
 
 
 HOLD = """
@@ -311,4 +311,4 @@ def test_a_full_disk_is_one_error_and_keeps_what_was_reported(tmp_path):
     keys = [request_key(request(str(number))) for number in range(len(reported) + 1)]
     assert known(tmp_path, *keys) == [True] * len(reported) + [False]
     with Journal(tmp_path) as journal:
-        assert journal.dropped == 0
+        assert len(journal.faults) == 0

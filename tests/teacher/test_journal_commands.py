@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT, examples
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
-from test_journal import HOLD, buy, known, request, response, shards
+from test_journal import buy, known, request, response, shards
 
 from stages.teacher.journal.journal import Journal
 from stages.teacher.journal.ledger import Ledger
@@ -101,18 +101,10 @@ def test_verify_names_file_and_line_of_what_is_bad_and_compact_drops_it(journal,
     assert "3 calls are whole, 0 lines cannot be read" in run(journal, "verify")
 
 
-def test_verify_names_a_torn_line_unless_a_run_is_writing_it(journal):
+def test_verify_names_a_torn_line(journal):
     last = shards(journal)[-1]
     last.write_bytes(last.read_bytes()[:-40])
-    assert f"{last}:2: torn" in run(journal, "verify", status=1)
-    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(journal)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert holder.stdout.readline() == "held\n"  # opened: the torn line is cut off
-        last.write_bytes(last.read_bytes() + b'{"check":')
-        assert "0 lines cannot be read" in run(journal, "verify")
-    finally:
-        holder.kill()
-        holder.communicate()
+    assert f"{last}:2: torn, or just being written" in run(journal, "verify", status=1)
 
 
 def test_a_line_without_its_system_message_is_bad(tmp_path):
@@ -186,16 +178,13 @@ def test_what_writes_waits_for_the_buyer_and_what_reads_does_not(journal, tmp_pa
         assert "4 calls" in run(journal) and "4 calls" in run(journal, "verify")
 
 
-@pytest.mark.parametrize("target", ["calls.jsonl", "folder"])
-def test_what_is_exported_merges_into_an_empty_journal_and_is_all_there(journal, tmp_path, target):
-    said = run(journal, "export", tmp_path / target)
-    assert "4 calls" in said
-    assert answers(tmp_path / target) == answers(journal)
-    assert f"{tmp_path / 'new'}: 4 new calls of {tmp_path / target}; 0 were known" in run(
-        tmp_path / "new", "merge", tmp_path / target
-    )
-    assert answers(tmp_path / "new") == answers(journal)
-    assert f"0 new calls of {tmp_path / target}; 4 were known" in run(tmp_path / "new", "merge", tmp_path / target)
+def test_what_is_exported_merges_into_an_empty_journal_and_is_all_there(journal, tmp_path):
+    target, new = tmp_path / "calls.jsonl", tmp_path / "new"
+    assert "4 calls" in run(journal, "export", target)
+    assert answers(target) == answers(journal)
+    assert f"{new}: 4 new calls of {target}; 0 were known" in run(new, "merge", target)
+    assert answers(new) == answers(journal)
+    assert f"0 new calls of {target}; 4 were known" in run(new, "merge", target)
 
 
 def test_an_export_is_the_same_bytes_however_the_calls_were_bought(tmp_path):
@@ -216,13 +205,11 @@ def test_export_of_one_model_holds_only_its_calls(journal, tmp_path):
     assert not (tmp_path / "none.jsonl").exists()
 
 
-@pytest.mark.parametrize("target", ["mine.jsonl", "mine"])
-def test_export_overwrites_nothing(journal, tmp_path, target):
-    place = tmp_path / target if target.endswith("l") else tmp_path / target / "notes.txt"
-    place.parent.mkdir(exist_ok=True)
-    place.write_text("mine")
-    assert "already there; name a new file or folder" in run(journal, "export", tmp_path / target, status=1)
-    assert place.read_text() == "mine"
+def test_export_overwrites_nothing(journal, tmp_path):
+    (tmp_path / "mine.jsonl").write_text("mine")
+    for there in (tmp_path, tmp_path / "mine.jsonl"):
+        assert "already there; name a new file" in run(journal, "export", there, status=1)
+    assert (tmp_path / "mine.jsonl").read_text() == "mine"
 
 
 def test_merge_keeps_what_is_known_and_says_so(journal, tmp_path):
@@ -252,7 +239,8 @@ def test_merge_names_each_line_it_cannot_read_and_takes_the_rest(journal, tmp_pa
     said = run(journal, "merge", tmp_path / "theirs", status=1)
     assert "1 new call of" in said and "3 lines cannot be read and were left out" in said
     reasons = re.findall(rf"{re.escape(str(shard))}:(\d): (.*)", said)
-    assert reasons == [("2", "its key does not fit its request"), ("4", "no line of a journal"), ("5", "torn")]
+    assert [number for number, _ in reasons] == ["2", "4", "5"]
+    assert reasons[0][1] == "its key does not fit its request" and reasons[2][1].startswith("torn")
     assert shard.read_bytes().endswith(b"\x1b[31m")  # theirs is as it was
     assert len(answers(journal)) == 5
 
@@ -284,7 +272,7 @@ def test_lines_that_would_break_a_reader_are_named(tmp_path):
 
 def test_a_snapshot_merges_too(journal, tmp_path):
     with Journal(journal) as opened:
-        opened.snapshot(tmp_path / "calls", {"all.jsonl": list(opened.ledger.calls)})
+        opened.snapshot(tmp_path / "calls", {"all.jsonl": list(opened.calls)})
     assert "4 new calls" in run(tmp_path / "new", "merge", tmp_path / "calls")
     assert answers(tmp_path / "new") == answers(journal)
     assert "no such file or folder" in run(journal, "merge", tmp_path / "nowhere", status=1)

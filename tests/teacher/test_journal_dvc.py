@@ -6,6 +6,7 @@ calls a chain. The generate stage is the real one; `after` stands for what follo
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -22,8 +23,6 @@ import yaml
 from conftest import ROOT, small_params
 from projects import KEY, play
 from provider import Provider
-
-from stages.teacher.journal.__main__ import _in_use
 
 pytestmark = pytest.mark.timeout(600)  # several runs of dvc each
 
@@ -232,9 +231,19 @@ def test_a_second_run_is_refused_while_the_child_of_a_killed_dvc_still_buys(proj
         assert "is buying calls through this journal; wait for it, or end it with `kill" in said
     finally:
         answering.set()
-    wait_for(lambda: not _in_use(project.folder / ".journal"))
+    wait_for(lambda: not in_use(project.folder / ".journal"))
     project.run("dvc", "repro")
     assert project.asked() == CALLS == len(project.journal()) - CALLS
+
+
+def in_use(folder: Path) -> bool:
+    """Whether a run holds the journal."""
+    with open(folder / "lock") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def wait_for(seen) -> None:

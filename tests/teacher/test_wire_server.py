@@ -63,17 +63,17 @@ def test_the_tools_stand_in_the_journal_once_and_a_snapshot_brings_them_along(tm
     lines = shard.read_text().splitlines()
     assert len(lines) == 3 and [line.count("additionalProperties") > 0 for line in lines] == [True, False, False]
     with Journal(tmp_path / "live") as journal:
-        assert (len(journal), journal.dropped) == (2, 0)
+        assert (len(journal), len(journal.faults)) == (2, 0)
         (tmp_path / "calls").mkdir()
         keys = [json.loads(line)["key"] for line in lines[1:]]
         journal.snapshot(tmp_path / "calls", {"a.jsonl": keys})
     with Journal(tmp_path / "other") as journal:
         journal.seed(tmp_path / "calls")
-        assert (len(journal), journal.dropped) == (2, 0)
+        assert (len(journal), len(journal.faults)) == (2, 0)
     assert solved(tmp_path / "other", None, "tools") == chain
     shard.write_text(shard.read_text().replace("anyOf", "allOf", 1))  # other tools: no call fits its key any more
     with Journal(tmp_path / "live") as journal:
-        assert (len(journal), journal.dropped) == (0, 3)
+        assert (len(journal), len(journal.faults)) == (0, 3)
 
 
 @pytest.mark.parametrize("model", ["ollama/llama3", "perplexity/sonar", "deepseek/deepseek-reasoner", "petals/x"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import os
 import sys
 import time
@@ -16,8 +15,8 @@ from stages.records.command import parser, run
 from stages.records.errors import InputError, printable
 from stages.records.files import replace_file, sync_folder, to_bytes
 from stages.teacher.journal.journal import Journal, journal_folder
-from stages.teacher.journal.ledger import MERGED, SYSTEMS, Fault, Ledger, files_of
-from stages.teacher.journal.record import canonical, lines_of, system_line
+from stages.teacher.journal.ledger import MERGED, Fault, Ledger, files_of
+from stages.teacher.journal.record import canonical
 
 NAMED = 20  # bad lines, and finished versions, that are named one by one
 FIRST = f"{0:016x}"  # a shard that begins so is read before all others
@@ -42,10 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     command("show", show, "say what the journal holds: size, calls and cost by model, finished versions (the default)")
     command("verify", verify, "check every line against its key and sum; name the bad ones and end with status 1")
     command("compact", compact, "make one shard of all, without lines that later ones replaced and without bad ones")
-    export = command("export", export_calls, "write the calls to a new file or folder, which merge reads elsewhere")
-    export.add_argument(
-        "target", type=Path, metavar="FILE_OR_FOLDER", help="a name with a suffix, as calls.jsonl, is a file"
-    )
+    export = command("export", export_calls, "write the calls to a new file, which merge reads elsewhere")
+    export.add_argument("target", type=Path, metavar="FILE", help="as calls.jsonl")
     export.add_argument("--model", help="only the calls of this model")
     merge = command("merge", merge_calls, "take over the calls that are not known yet; what is known stays as it is")
     merge.add_argument("other", type=Path, help="another journal's folder, a data/calls folder or an exported file")
@@ -61,10 +58,9 @@ def show(_arguments: argparse.Namespace) -> None:
     if ledger.replaced:
         replaced = _counted(ledger.replaced, "line")
         print(f"{replaced} replaced by later ones; `python -m stages.teacher.journal compact` drops them")
-    if faults := _faults(folder, ledger):
-        print(
-            f"{_counted(len(faults), 'line')} that cannot be read; `python -m stages.teacher.journal verify` names them"
-        )
+    if ledger.faults:
+        bad = _counted(len(ledger.faults), "line")
+        print(f"{bad} that cannot be read; `python -m stages.teacher.journal verify` names them")
     totals = ledger.totals(ledger.calls)
     if totals:
         print()
@@ -91,53 +87,42 @@ def show(_arguments: argparse.Namespace) -> None:
 def verify(_arguments: argparse.Namespace) -> None:
     folder = _folder()
     ledger = Ledger().read_all(folder)
-    faults = _faults(folder, ledger)
-    for fault in faults:
+    for fault in ledger.faults:
         print(_named(fault))
-    print(f"{folder}: {len(ledger):,} calls are whole, {_counted(len(faults), 'line')} cannot be read")
-    if faults:
+    print(f"{folder}: {len(ledger):,} calls are whole, {_counted(len(ledger.faults), 'line')} cannot be read")
+    if ledger.faults:
         raise InputError(f"{folder}: bad lines; their calls are asked again when needed, `compact` drops them")
 
 
 def compact(_arguments: argparse.Namespace) -> None:
     folder = _folder()
     with Journal(folder) as journal:
-        ledger, shards = journal.ledger, files_of(folder)
+        shards = files_of(folder)
         for left in folder.glob(".*.part"):  # of a compaction that was killed
             left.unlink()
-        if len(shards) < 2 and not ledger.replaced and not ledger.faults:
+        if len(shards) < 2 and not journal.replaced and not journal.faults:
             print(f"{folder}: {_counted(len(shards), 'shard')}, nothing to drop")
             return
         before = sum(shard.stat().st_size for shard in shards)
         whole = folder / f"{time.time_ns():016x}-{os.getpid()}.jsonl"
-        replace_file(whole, _kept(ledger, shards))
+        replace_file(whole, _kept(journal))
         sync_folder(folder)
         for shard in shards:  # killed before here, the next run reads both: the same calls, the same answers
             shard.unlink()
         after = whole.stat().st_size
-    dropped = f"{_counted(ledger.replaced, 'replaced line')} and {_counted(len(ledger.faults), 'bad one')} dropped"
+    dropped = f"{_counted(journal.replaced, 'replaced line')} and {_counted(len(journal.faults), 'bad one')} dropped"
     sizes = f"{after / 1e6:,.1f} MB instead of {before / 1e6:,.1f} MB in {len(shards)}"
-    print(f"{folder}: {len(ledger):,} calls in 1 shard, {sizes}; {dropped}")
+    print(f"{folder}: {len(journal):,} calls in 1 shard, {sizes}; {dropped}")
 
 
-def _kept(ledger: Ledger, shards: list[Path]) -> Iterator[bytes]:
-    """The lines that hold, in their order: which calls were bought since a version was finished depends on it."""
-    systems, written = {}, set()
-    for shard in shards:
-        for line in lines_of(shard, systems):
-            entry = line.entry
-            if entry is None:
-                continue
-            if "version" in entry:
-                holds = ledger.finished[entry["version"]] == entry
-            elif "key" in entry:
-                call = ledger.calls[entry["key"]]
-                holds = (call.shard, call.offset) == (shard, line.offset)
-            else:
-                holds = entry["system"] not in written
-                written.add(entry["system"])
-            if holds:
-                yield line.content.rstrip(b"\n") + b"\n"
+def _kept(ledger: Ledger) -> Iterator[bytes]:
+    """The lines that hold: what was bought since the last version was finished stands behind all that were."""
+    written: set[str] = set()
+    since = [key for key, call in ledger.calls.items() if call.version == ledger.versions]
+    yield from ledger.whole_file(sorted(ledger.calls.keys() - set(since)), written)
+    for made in ledger.finished.values():
+        yield to_bytes(canonical(made) + "\n")
+    yield from ledger.whole_file(since, written)
 
 
 def export_calls(arguments: argparse.Namespace) -> None:
@@ -147,15 +132,9 @@ def export_calls(arguments: argparse.Namespace) -> None:
     if not keys:
         known = ", ".join(ledger.totals(ledger.calls)) or "none"
         raise InputError(f"{folder}: no call{f' of {arguments.model}' if arguments.model else ''}; models: {known}")
-    if target.exists() and (target.is_file() or any(target.iterdir())):
-        raise InputError(f"{target}: already there; name a new file or folder")
-    if target.suffix and not target.is_dir():
-        replace_file(target, ledger.whole_file(keys))
-    else:
-        used = sorted({ledger.calls[key].system for key in keys} - {None})
-        replace_file(target / SYSTEMS, (system_line(ledger.systems[name]) for name in used))
-        replace_file(target / "calls.jsonl", ledger.lines(keys))
-    _name_bad(_faults(folder, ledger))
+    if target.exists():
+        raise InputError(f"{target}: already there; name a new file")
+    replace_file(target, ledger.whole_file(keys, set()))
     print(f"{target}: {len(keys):,} calls; `python -m stages.teacher.journal merge {target}` takes them over elsewhere")
 
 
@@ -165,19 +144,18 @@ def merge_calls(arguments: argparse.Namespace) -> None:
         raise InputError(f"{other}: no such file or folder")
     theirs = Ledger().read_all(other)
     with Journal(journal_folder()) as journal:
-        new = [key for key in sorted(theirs.calls) if journal.get(key) is None]
-        differing = sum(
-            key in journal.ledger.calls and journal.ledger.calls[key].response != call.response
-            for key, call in theirs.calls.items()
-        )
+        new = sorted(theirs.calls.keys() - journal.calls.keys())
+        both = theirs.calls.keys() & journal.calls.keys()
+        differing = sum(journal.calls[key].response != theirs.calls[key].response for key in both)
         if new:
             shard = journal.folder / f"{FIRST}-{time.time_ns():016x}-{os.getpid()}.jsonl"
             replace_file(shard, _merged(theirs, new))
             sync_folder(journal.folder)
-    _name_bad(theirs.faults)
-    known = f"{len(theirs.calls) - len(new):,} were known" + (
-        f", {differing:,} of them with another answer here, which stays" if differing else ""
-    )
+    for fault in theirs.faults[:NAMED]:
+        print(_named(fault), file=sys.stderr)
+    known = f"{len(both):,} were known"
+    if differing:
+        known += f", {differing:,} of them with another answer here, which stays"
     print(f"{journal.folder}: {_counted(len(new), 'new call')} of {other}; {known}")
     if theirs.faults:
         raise InputError(f"{other}: {_counted(len(theirs.faults), 'line')} cannot be read and were left out")
@@ -185,7 +163,7 @@ def merge_calls(arguments: argparse.Namespace) -> None:
 
 def _merged(theirs: Ledger, keys: list[str]) -> Iterator[bytes]:
     """One shard. Its last line says that all before it was known before anything here is bought."""
-    yield from theirs.whole_file(keys)
+    yield from theirs.whole_file(keys, set())
     yield to_bytes(canonical({"journal_hits": 0, "teacher_calls": 0, "version": MERGED}) + "\n")
 
 
@@ -194,35 +172,6 @@ def _folder() -> Path:
     if not folder.is_dir():
         raise InputError(f"{folder}: no journal here; generate makes it, and $STEPCALL_JOURNAL names another")
     return folder
-
-
-def _faults(folder: Path, ledger: Ledger) -> list[Fault]:
-    """The bad lines, without one that a run is just writing."""
-    if any(fault.unfinished for fault in ledger.faults) and _in_use(folder):
-        return [fault for fault in ledger.faults if not fault.unfinished]
-    return ledger.faults
-
-
-def _in_use(folder: Path) -> bool:
-    """Whether a run holds the journal now."""
-    try:
-        lock = os.open(folder / "lock", os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(lock)
-    return False
-
-
-def _name_bad(faults: list[Fault]) -> None:
-    for fault in faults[:NAMED]:
-        print(_named(fault), file=sys.stderr)
-    if len(faults) > NAMED:
-        print(f"and {len(faults) - NAMED:,} more", file=sys.stderr)
 
 
 def _named(fault: Fault) -> str:

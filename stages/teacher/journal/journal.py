@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from stages.records.errors import InputError
 from stages.records.files import replace_file, sync_folder, to_bytes
-from stages.teacher.journal.ledger import SYSTEMS, Call, Ledger, fault_of, files_of
+from stages.teacher.journal.ledger import SYSTEMS, Call, Fault, Ledger, files_of
 from stages.teacher.journal.record import call_line, canonical, lines_of, system_line, system_name
 
 SEEDED = -1  # the version of a call that came from a snapshot
@@ -61,7 +61,7 @@ class _Line(NamedTuple):
     system: str | None = None
 
 
-class Journal:
+class Journal(Ledger):
     """The live journal, open for one buyer: `with Journal(folder) as journal`.
 
     Raises:
@@ -69,8 +69,8 @@ class Journal:
     """
 
     def __init__(self, folder: str | Path):
+        super().__init__()
         self.folder = Path(folder)
-        self.ledger = Ledger()
         self._shard: Path | None = None
         self._live = -1
         self._end = 0
@@ -110,23 +110,11 @@ class Journal:
         waiting, self._waiting = self._waiting, []
         try:
             if waiting:  # answered, and paid, while the run was being cancelled
-                self._write([line for line, _ in waiting], self.ledger.versions)
+                self._write([line for line, _ in waiting], self.versions)
         finally:
             if self._live >= 0:
                 os.close(self._live)
             os.close(self._lock)
-
-    def __len__(self) -> int:
-        return len(self.ledger)
-
-    @property
-    def dropped(self) -> int:
-        """Lines that were torn, or did not fit their key or check: asked again when needed."""
-        return len(self.ledger.faults)
-
-    def get(self, key: str) -> dict | None:
-        """The answer to a request, or None where it was never asked."""
-        return self.ledger.get(key)
 
     async def append(self, request: dict, key: str, response: dict) -> None:
         """Keep an answer; returns when it is on disk.
@@ -148,7 +136,7 @@ class Journal:
             lines = [line for line, _ in batch]
             error = None
             try:
-                await asyncio.get_running_loop().run_in_executor(self._disk, self._write, lines, self.ledger.versions)
+                await asyncio.get_running_loop().run_in_executor(self._disk, self._write, lines, self.versions)
             except JournalError as raised:
                 error = raised
             for _, kept in batch:
@@ -170,12 +158,12 @@ class Journal:
         for path in files_of(Path(folder)):
             for line in lines_of(path, systems):
                 if line.entry is None:
-                    self.ledger.faults.append(fault_of(path, line))
+                    self.faults.append(Fault(path, line.number, line.fault))
                 elif "key" in line.entry:
                     key, request = line.entry["key"], line.entry["request"]
-                    known = self.ledger.calls.get(key)
+                    known = self.calls.get(key)
                     if known is not None and known.response == line.response:
-                        self.ledger.calls[key] = known._replace(version=SEEDED)
+                        self.calls[key] = known._replace(version=SEEDED)
                     else:
                         content, system = line.content.rstrip(b"\n") + b"\n", self._name(systems.get(request["system"]))
                         lines.append(_Line(content, key, line.response, request["model"], system))
@@ -192,10 +180,10 @@ class Journal:
         and every other file is deleted. The bytes depend on the requests and answers only.
         """
         folder = Path(folder)
-        used = sorted({self.ledger.calls[key].system for keys in files.values() for key in keys} - {None})
-        _keep(folder / SYSTEMS, b"".join(system_line(self.ledger.systems[name]) for name in used))
+        used = sorted({self.calls[key].system for keys in files.values() for key in keys} - {None})
+        _keep(folder / SYSTEMS, b"".join(system_line(self.systems[name]) for name in used))
         for name, keys in files.items():
-            _keep(folder / name, b"".join(self.ledger.lines(sorted(set(keys)))))
+            _keep(folder / name, b"".join(self.lines(sorted(set(keys)))))
         for path in folder.iterdir():
             if path.name != SYSTEMS and path.name not in files:
                 path.unlink()
@@ -211,18 +199,18 @@ class Journal:
         keys = sorted(set(keys))
         digest = hashlib.sha256()
         for key in keys:
-            digest.update(to_bytes(key + self.ledger.calls[key].response))
+            digest.update(to_bytes(key + self.calls[key].response))
         version = digest.hexdigest()[:16]
-        fresh = sum(self.ledger.calls[key].version == self.ledger.versions for key in keys)
+        fresh = sum(self.calls[key].version == self.versions for key in keys)
         made = {"journal_hits": len(keys) - fresh, "teacher_calls": fresh, "version": version}
         if recorded.get("version") == version:
             made = {name: recorded[name] for name in made}
-        elif version in self.ledger.finished:
-            made = self.ledger.finished[version]
-        if self.ledger.finished.get(version) != made:
-            self._write([_Line(to_bytes(canonical(made) + "\n"))], self.ledger.versions)
-            self.ledger.finished[version] = made
-            self.ledger.versions += 1
+        elif version in self.finished:
+            made = self.finished[version]
+        if self.finished.get(version) != made:
+            self._write([_Line(to_bytes(canonical(made) + "\n"))], self.versions)
+            self.finished[version] = made
+            self.versions += 1
         return made
 
     def _name(self, system: str | None) -> str | None:
@@ -230,13 +218,13 @@ class Journal:
         if system is None:
             return None
         name = system_name(system)
-        self.ledger.systems.setdefault(name, system)
+        self.systems.setdefault(name, system)
         return name
 
     def _load(self, shard: Path) -> None:
         """Read a shard; a last line without its end is healed, or cut off where it is torn."""
         line = None
-        for line in self.ledger.read(shard):  # noqa: B007  used after the loop
+        for line in self.read(shard):  # noqa: B007  used after the loop
             pass
         if line is not None and not line.content.endswith(b"\n"):
             with open(shard, "r+b") as file:
@@ -257,7 +245,7 @@ class Journal:
                 self._shard = shard
                 sync_folder(self.folder)
             for name in new:
-                parts.append(system_line(self.ledger.systems[name]))
+                parts.append(system_line(self.systems[name]))
                 end += len(parts[-1])
             for line in lines:
                 if line.key:
@@ -276,7 +264,7 @@ class Journal:
             raise JournalError(f"{self.folder}: not written: {reason}; make room, and run again: it goes on") from None
         self._end = end
         self._in_shard.update(new)
-        self.ledger.calls.update(calls)
+        self.calls.update(calls)
 
 
 def _keep(path: Path, content: bytes) -> None:

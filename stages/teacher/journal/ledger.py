@@ -33,16 +33,11 @@ class Call(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """A line that cannot be read. `unfinished`: the last of its file, without its end; a run may be writing it."""
+    """A line that cannot be read."""
 
     path: Path
     number: int
     reason: str
-    unfinished: bool
-
-
-def fault_of(path: Path, line: Line) -> Fault:
-    return Fault(path, line.number, line.fault, not line.content.endswith(b"\n"))
 
 
 class Ledger:
@@ -72,7 +67,7 @@ class Ledger:
         for line in lines_of(path, self.systems):
             entry = line.entry
             if entry is None:
-                self.faults.append(fault_of(path, line))
+                self.faults.append(Fault(path, line.number, line.fault))
             elif "version" in entry:
                 self.finished[entry["version"]] = entry
                 self.versions += 1
@@ -103,9 +98,8 @@ class Ledger:
                 # A last line whose end was torn off is whole without it.
                 yield os.pread(files[call.shard], call.length, call.offset).rstrip(b"\n") + b"\n"
 
-    def whole_file(self, keys: Iterable[str]) -> Iterator[bytes]:
-        """The lines of these calls, each system message before the first call that names it."""
-        keys, written = list(keys), set()
+    def whole_file(self, keys: list[str], written: set[str]) -> Iterator[bytes]:
+        """The lines of these calls, each system message before the first call that names it, but those `written`."""
         for key, line in zip(keys, self.lines(keys), strict=True):
             system = self.calls[key].system
             if system is not None and system not in written:

@@ -109,7 +109,7 @@ def lines_of(path: Path, systems: dict[str, str]) -> Iterator[Line]:
             except _Misfit as misfit:
                 fault = str(misfit)
             except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-                fault = "no line of a journal" if content.endswith(b"\n") else "torn"
+                fault = "no line of a journal" if content.endswith(b"\n") else "torn, or just being written"
             yield Line(number, offset, content, entry, fault, response)
             offset += len(content)
 

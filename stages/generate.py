@@ -166,16 +166,11 @@ def main(arguments: Sequence[str] = ()) -> None:
         made = journal.finish(keys, _recorded())
         write_metrics(METRICS, metrics(work, run, made, models))
         journal.snapshot(CALLS, call_files(work.problems, run.calls))
-    print(closing(work, run, teacher, settings.generate.teacher.max_tokens))
-
-
-def closing(work: Plan, run: Run, teacher: Teacher, max_tokens: int) -> str:
-    """The line that the stage ends with."""
     beside = f" and {len(work.others)} made elsewhere" if work.others else ""
-    return (
-        f"generate: {len(run.chains)} chains{beside}; {teacher.asked} calls asked now, {teacher.hits} known before"
-        f"{_cut(list(run.chains.values()), max_tokens)}"
-    )
+    cut = sum(chain.stop == "max_tokens" for chain in run.chains.values())
+    advice = f"; {cut} chains were cut by generate.teacher.max_tokens; verify counts them as no_answer" if cut else ""
+    known = f"{teacher.asked} calls asked now, {teacher.hits} known before"
+    print(f"generate: {len(run.chains)} chains{beside}; {known}{advice}")
 
 
 def _say_left_out(what: str, close: Overlap, problems: list[Problem], others: list[Chain]) -> None:
@@ -192,15 +187,6 @@ def _say_left_out(what: str, close: Overlap, problems: list[Problem], others: li
     )
 
 
-def _cut(chains: list[Chain], max_tokens: int) -> str:
-    """How many chains ended as a turn was not over at its limit of tokens; where they are many, what to do."""
-    count = sum(chain.stop == "max_tokens" for chain in chains)
-    if not count:
-        return ""
-    advice = "; raise it, else verify counts them as no_answer" if count > 0.05 * len(chains) else ""
-    return f"; {count} chains were cut by generate.teacher.max_tokens: {max_tokens}{advice}"
-
-
 def _provider(settings: Params, problems: list[Problem]) -> Callable[[], None]:
     """What installs the teacher into litellm where it is one of ours."""
     model = settings.generate.teacher.model
@@ -208,7 +194,7 @@ def _provider(settings: Params, problems: list[Problem]) -> Callable[[], None]:
         from stages.teacher import local
 
         local.say_unwatched(model)
-        return partial(local.register, model, settings.runtime)
+        return partial(local.register, settings.generate.teacher, settings.runtime)
     if not model.startswith(OURS):
         return partial(_before_paying, settings)
     return partial(simulated.register, problems)
@@ -233,9 +219,8 @@ def _unfinished(problems: list[Problem], run: Run, teacher: Teacher) -> str:
     missing = f"{CHAINS}: {len(run.missing)} of {total} chains are missing: {reasons}{why}; "
     refused = [problems[place].id for place in sorted({at for (at, _), why in run.missing.items() if why == REFUSED})]
     if refused:  # another run would be refused again
-        more = f" and {len(refused) - 10} more" if len(refused) > 10 else ""
         missing += (
-            f"refused for content or length: {', '.join(refused[:10])}{more}; leave these out of problems.train, "
+            f"refused for content or length: {imported.listed(refused)}; leave these out of problems.train, "
             "or take a model that answers them (for length: or a lower agent.max_steps); "
             f"the last was refused with: {run.refusal}; "
         )

@@ -60,13 +60,7 @@ def _locked_model(lock: Path) -> str | None:
         stage = locked.get("stages", {}).get("generate", {})
         if str(CALLS) not in (out["path"] for out in stage.get("outs", ())):
             return None
-        value, rest = stage["params"]["params.yaml"], "generate.teacher.model"
-        while rest:  # as dvc.yaml lists them: `generate`, `generate.teacher` or the whole name
-            name = next((name for name in value if f"{rest}.".startswith(f"{name}.")), None)
-            if name is None:
-                return None
-            value, rest = value[name], rest[len(name) + 1 :]
-        return value
+        return stage["params"]["params.yaml"]["generate"]["teacher"]["model"]
     except (YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         said = f"{lock}: not as DVC writes it ({brief(error)}); restore it with `git checkout {lock}`"
         raise InputError(said) from None

@@ -8,13 +8,13 @@ what the journal knows is answered without loading anything. While the model is 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from stages.agent.decode import Turn, check, write_turns
-from stages.params import RuntimeParams
+from stages.params import RuntimeParams, TeacherParams
 from stages.problems import sources
 from stages.records.chain import Message
 from stages.records.errors import brief
@@ -73,55 +73,35 @@ def _commit(name: str) -> str:
     import huggingface_hub
 
     try:
-        return Path(huggingface_hub.snapshot_download(name, local_files_only=True)).name
-    except Exception as error:  # not in the cache, or no name of the hub
-        absent = error
-    try:
-        if isinstance(absent, huggingface_hub.errors.HFValidationError):
-            raise absent
+        with contextlib.suppress(huggingface_hub.errors.LocalEntryNotFoundError):
+            return Path(huggingface_hub.snapshot_download(name, local_files_only=True)).name
         return huggingface_hub.HfApi().model_info(name, timeout=30).sha
-    except Exception as error:  # no network, no such model, a model that needs a login
+    except Exception as error:  # no name of the hub, no network, no such model, a model that needs a login
         said = f"no folder {name} here, and the hub gives no model of this name: {brief(error, 160)}"
         raise StudentError(f"{KEY}: {said}") from None
 
 
 def _place(name: str, commit: str) -> str:
-    """The folder to load from; a hub's model is fetched at its commit where it is not complete in the cache."""
+    """The folder to load from; of a hub's model what the cache lacks is fetched at its commit."""
     import huggingface_hub
 
     if Path(name).is_dir():
         return name
-    wanted = [f"*{suffix}" for suffix in READ]
-    try:
-        folder = huggingface_hub.snapshot_download(name, revision=commit, local_files_only=True)
-        if not any(Path(folder).glob("*.safetensors")):
-            folder = huggingface_hub.snapshot_download(name, revision=commit, allow_patterns=wanted)
-    except huggingface_hub.errors.LocalEntryNotFoundError:
-        folder = huggingface_hub.snapshot_download(name, revision=commit, allow_patterns=wanted)
-    return folder
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How a turn is drawn; those that agree in it can share a batch."""
-
-    max_tokens: int
-    temperature: float
-    top_p: float
+    return huggingface_hub.snapshot_download(name, revision=commit, allow_patterns=[f"*{suffix}" for suffix in READ])
 
 
 class Queue:
-    """`await write(messages, seed, sampling)` is the model's next turn, written in a batch with others that wait."""
+    """`await write(messages, seed)` is the model's next turn, written in a batch with others that wait."""
 
-    def __init__(self, model, tokenizer, batch: int):
-        self.model, self.chat, self.batch = model, ChatText(tokenizer), batch
+    def __init__(self, model, tokenizer, batch: int, teacher: TeacherParams):
+        self.model, self.chat, self.batch, self.teacher = model, ChatText(tokenizer), batch, teacher
         check(model, self.chat)
-        self.waiting: list[tuple[Sampling, Turn, asyncio.Future]] = []
+        self.waiting: list[tuple[Turn, asyncio.Future]] = []
         self._serving: asyncio.Task | None = None
 
-    async def write(self, messages: list[Message], seed: object, sampling: Sampling) -> Turn:
+    async def write(self, messages: list[Message], seed: object) -> Turn:
         done = asyncio.get_running_loop().create_future()
-        self.waiting.append((sampling, Turn(messages, self.chat, seed, done.done), done))
+        self.waiting.append((Turn(messages, self.chat, seed, done.done), done))
         if self._serving is None or self._serving.done():
             self._serving = asyncio.create_task(self._serve())
         return await done
@@ -132,15 +112,13 @@ class Queue:
             while count < len(self.waiting) < self.batch:  # chains that were answered together ask again together
                 count = len(self.waiting)
                 await asyncio.sleep(SETTLED_S)
-            sampling = self.waiting[0][0]
-            batch = [entry for entry in self.waiting if entry[0] == sampling][: self.batch]
-            self.waiting = [entry for entry in self.waiting if entry not in batch]
+            batch, self.waiting = self.waiting[: self.batch], self.waiting[self.batch :]
             error = None
             try:
-                await asyncio.to_thread(self._write, sampling, [turn for _, turn, _ in batch])
+                await asyncio.to_thread(self._write, [turn for turn, _ in batch])
             except Exception as raised:  # torch's, of memory above all: of no single request, so all of them get it
                 error = raised
-            for _, turn, done in batch:
+            for turn, done in batch:
                 if done.done():  # nobody waits any more
                     continue
                 if error is None:
@@ -148,39 +126,37 @@ class Queue:
                 else:
                     done.set_exception(error)
 
-    def _write(self, sampling: Sampling, turns: list[Turn]) -> None:
+    def _write(self, turns: list[Turn]) -> None:
         import torch
 
+        drawn = self.teacher
         try:
-            write_turns(self.model, self.chat, turns, sampling.max_tokens, sampling.temperature, sampling.top_p)
+            write_turns(self.model, self.chat, turns, drawn.max_tokens, drawn.temperature, drawn.top_p)
         except torch.OutOfMemoryError:
             raise RuntimeError(f"no memory for {len(turns)} chains at once; lower runtime.concurrency") from None
 
 
-def register(model: str, runtime: RuntimeParams) -> None:
-    """Load the model and install it into litellm under `local/`; a later call replaces it.
+def register(teacher: TeacherParams, runtime: RuntimeParams) -> None:
+    """Load the teacher's model and install it into litellm under `local/`; a later call replaces it.
 
     Raises:
         InputError: it cannot be loaded, or is no chat model.
     """
     import litellm
 
-    name = model.removeprefix(LOCAL)
-    weights = parameters(model)["weights"]
+    name = teacher.model.removeprefix(LOCAL)
+    weights = parameters(teacher.model)["weights"]
     try:
         place = _place(name, weights)
     except Exception as error:  # the hub's
         raise StudentError(f"{KEY}: {name} cannot be fetched: {brief(error, 160)}") from None
-    queue = Queue(*load_student(place, pick_device(runtime.device), key=KEY), runtime.concurrency)
+    queue = Queue(*load_student(place, pick_device(runtime.device), key=KEY), runtime.concurrency, teacher)
 
     class Provider(litellm.CustomLLM):
         async def acompletion(self, *, model, messages, model_response, optional_params, **_rest):
-            asked = {name: value for name, value in optional_params.items() if name != "max_retries"}  # litellm's own
-            sampling = Sampling(asked.pop("max_tokens"), asked.pop("temperature"), asked.pop("top_p", 1.0))
-            seed, asked_weights = asked.pop("seed", None), asked.pop("weights")
-            if asked or asked_weights != weights:
-                raise ValueError(f"a local model takes no {', '.join(asked) or 'other weights than were loaded'}")
-            turn = await queue.write(messages, seed, sampling)
+            if optional_params["weights"] != weights:
+                raise ValueError("these are other weights than were loaded")
+            turn = await queue.write(messages, optional_params.get("seed"))
             model_response.model = model
             model_response.choices[0].message.content = turn.text
             model_response.choices[0].finish_reason = "length" if turn.cut else "stop"

@@ -96,8 +96,8 @@ class _Place:
 class Provider:
     """`await provider.answer(request)` is one request, asked once, after `provider.open()`.
 
-    `prepare` is called by `open`. `answered` counts the answers. Of several deployments each request goes to one, by
-    weight. One that fails rests for a while; one that refuses every request (a wrong key) is left out.
+    `prepare` is called by `open`. Of several deployments each request goes to one, by weight. One that fails rests for
+    a while; one that refuses every request (a wrong key) is left out.
     """
 
     def __init__(self, model: str, runtime: RuntimeParams, prepare: Callable[[], None], form: str):
@@ -105,7 +105,6 @@ class Provider:
         # A model of our own is busy, never silent: what waits behind other batches would only be asked again.
         self.timeout_s = math.inf if self.local else runtime.timeout_s
         self.form = form  # text or tools, as the requests are
-        self.answered = 0
         self._litellm = None
         self._places: list[_Place] = []
         self._chance = random.Random(0)
@@ -198,7 +197,6 @@ class Provider:
                 reply = await self._judged(reply, request, place)
         if not isinstance(reply, Reply):
             raise self._failed(place, reply)
-        self.answered += 1
         place.vouched = VOUCHED
         return reply
 

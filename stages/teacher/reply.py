@@ -11,6 +11,7 @@ import email.utils
 import json
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import PurePath
 from traceback import extract_tb
@@ -55,6 +56,7 @@ class TeacherError(InputError):
     """No call can succeed: the model, its key or its parameters are wrong. The message names what to change."""
 
 
+@dataclass(eq=False)
 class ProviderError(Exception):
     """The provider did not answer one request.
 
@@ -63,28 +65,27 @@ class ProviderError(Exception):
     what an answer that cannot be used is billed at. `reply` is the model's turn where one more try gives no better.
     """
 
-    def __init__(
-        self,
-        kind: str,
-        message: str,
-        wait_s: float = 0.0,
-        cost_usd: float = 0.0,
-        again: bool = True,
-        reply: Reply | None = None,
-    ):
-        super().__init__(message)
-        self.kind = kind
-        self.wait_s = wait_s
-        self.cost_usd = cost_usd
-        self.again = again and kind != "refused"
-        self.reply = reply
+    kind: str
+    message: str
+    wait_s: float = 0.0
+    cost_usd: float = 0.0
+    reply: Reply | None = None
+
+    def __str__(self) -> str:
+        return self.message
+
+    @property
+    def again(self) -> bool:
+        return self.kind != "refused"
 
 
 class Doubtful(ProviderError):
     """A failure that no second try mends, of this request or of every one: `of_all` is raised in the latter case."""
 
+    again = False
+
     def __init__(self, kind: str, message: str, of_all: TeacherError):
-        super().__init__(kind, message, again=False)
+        super().__init__(kind, message)
         self.of_all = of_all
 
 
@@ -117,10 +118,8 @@ def read_answer(response: object, with_calls: bool, empty: bool, max_tokens: int
     silent = not (wire.after_thoughts(text).strip() or calls)
     cut = reason in CUTS or silent and written >= max_tokens  # thoughts count, and some servers call this a stop
     reply = Reply(text, _count(usage and usage.prompt_tokens), written, cost, cut, calls)
-    try:
-        _usable(reply)
-    except ProviderError as failure:
-        raise useless(failure.kind, str(failure)) from None
+    if why := _unfit(reply):
+        raise useless("bad_answer", why)
     if silent and not (cut or empty or reason in MISCALLS):
         if text.strip() or _thought(message, usage):
             raise useless("bad_answer", "thoughts and no answer", reply)
@@ -147,12 +146,13 @@ def _thought(message: object, usage: object) -> bool:
     return bool(shown) or _count(getattr(details, "reasoning_tokens", None)) > 0
 
 
-def _usable(reply: Reply) -> None:
+def _unfit(reply: Reply) -> str:
+    """Why a reply can be no turn; empty where it can."""
     said = reply.text + wire.said(reply.calls)
     if len(said) > LONGEST_ANSWER:
-        raise ProviderError("bad_answer", f"an answer of {len(said):,} characters, limit {LONGEST_ANSWER:,}")
-    if key := held(said):
-        raise ProviderError("bad_answer", f"an answer that holds the value of ${key}")
+        return f"an answer of {len(said):,} characters, limit {LONGEST_ANSWER:,}"
+    key = held(said)
+    return f"an answer that holds the value of ${key}" if key else ""
 
 
 def _count(said: object) -> int:
@@ -211,11 +211,8 @@ def _miscalled(body: dict, words: str) -> Reply | ProviderError | None:
         told = message.partition("error parsing tool call: raw='")[2].rpartition("', err=")[0]  # Ollama
         told = told or message.partition("Failed to parse input at pos ")[2].partition(": ")[2]  # llama.cpp
     reply = Reply(told if isinstance(told, str) else json.dumps(told))
-    try:
-        _usable(reply)
-    except ProviderError as failure:
-        return failure
-    return reply
+    why = _unfit(reply)
+    return ProviderError("bad_answer", why) if why else reply
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -23,7 +23,6 @@ from stages.teacher.limits import Limits
 from stages.teacher.provider import LOCAL, SIMULATED, Provider, ProviderError, TeacherError
 from stages.teacher.simulated import provider as simulated
 
-SHORT_WAIT_S = 2.0  # a longer wait ends early when the provider answers others: it was this request, or it is back
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # of the back-off; it doubles in between
 PATIENCE_S = 300.0  # a provider that asks for a longer wait is out of quota, not busy
 RESERVED = (
@@ -79,8 +78,10 @@ class Teacher:
             from stages.teacher import local
 
             if generate.teacher.wire == "tools":
-                said = "a local model takes no tools; set it to text"
-                raise TeacherError(f"params.yaml: generate.teacher.wire is tools, and {said}")
+                raise TeacherError("params.yaml: generate.teacher.wire: a local model takes no tools; set it to text")
+            if generate.teacher.extra:
+                extra = ", ".join(generate.teacher.extra)
+                raise TeacherError(f"params.yaml: generate.teacher.extra: a local model takes no {extra}; take it out")
             self._sampling |= local.parameters(self.model)
 
     def stop(self, reason: str) -> None:
@@ -139,11 +140,11 @@ class Teacher:
                 last = failure
             self.retried += 1
             if last.wait_s:  # what it asked for, spread: or all workers would come back in the same moment
-                least = most = last.wait_s * self._jitter.uniform(1.0, 1.25)
+                wait_s = last.wait_s * self._jitter.uniform(1.0, 1.25)
             else:
-                most = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**untold) * self._jitter.uniform(0.5, 1.5)
-                least, untold = SHORT_WAIT_S, untold + 1
-            await self._back_off(least, most, until, last)
+                wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**untold) * self._jitter.uniform(0.5, 1.5)
+                untold += 1
+            await self._pause(wait_s, until, last)
 
     async def _try(self, request: dict, first: bool, until: float) -> Reply:
         expected = await self.limits.turn(request["messages"], partial(self._pause, until=until))
@@ -179,15 +180,6 @@ class Teacher:
         if asyncio.get_running_loop().time() > until:
             limit = f"runtime.teacher.chain_timeout_s = {self.runtime.teacher.chain_timeout_s:g} is over"
             raise ProviderError("timeout", f"{limit}; the last failure: {last}" if last else limit)
-
-    async def _back_off(self, least: float, most: float, until: float, last: ProviderError) -> None:
-        """Sleep for `most` seconds, or until another request is answered after `least`: the provider is back."""
-        answered, slept = self.provider.answered, 0.0
-        self._check_time(until - most, last)
-        while slept < most and (slept < least or self.provider.answered == answered):
-            step = min(most - slept, self._jitter.uniform(0.5, 1.5))
-            await self._pause(step, until, last)
-            slept += step
 
     async def _pause(self, seconds: float, until: float, last: ProviderError | None = None) -> None:
         """Sleep, unless the run stops or the chain's time is over by then."""

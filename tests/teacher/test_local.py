@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import os
 import shutil
@@ -29,7 +30,7 @@ from stages.students.chat import ChatText
 from stages.students.load import load_student
 from stages.teacher import local
 from stages.teacher.journal.journal import Journal
-from stages.teacher.local import Queue, Sampling
+from stages.teacher.local import Queue
 from stages.teacher.teacher import Teacher
 
 SHAPES = ("qwen", "llama")
@@ -57,12 +58,21 @@ def conversations() -> list[list[dict]]:
     return [list(prompt_messages(problem, 0)) for problem in problems]
 
 
+@dataclasses.dataclass
+class Sampling:
+    """As a teacher's parameters say it."""
+
+    max_tokens: int
+    temperature: float
+    top_p: float
+
+
 def turns(student: Path, conversations, batch: int, sampling: Sampling, seed: int = 1) -> list[Turn]:
     """The next turn of each, all asked at once."""
 
     async def ask() -> list[Turn]:
-        queue = Queue(*load_student(student), batch)
-        return await asyncio.gather(*(queue.write(messages, seed, sampling) for messages in conversations))
+        queue = Queue(*load_student(student), batch, sampling)
+        return await asyncio.gather(*(queue.write(messages, seed) for messages in conversations))
 
     return asyncio.run(ask())
 
@@ -87,7 +97,7 @@ def test_a_turn_does_not_depend_on_its_batch(students, conversations, shape, sam
     assert len({len(text) for text, _ in together}) > 1 or sampling.temperature == 0.0
 
 
-def test_a_turn_hangs_on_its_seed_and_its_messages(students, conversations):
+def test_a_turn_depends_on_its_seed_and_its_messages(students, conversations):
     one, other = (texts(students["qwen"], conversations, 8, Sampling(24, 1.0, 1.0), seed) for seed in (1, 2))
     assert all(a != b for a, b in zip(one, other, strict=True)) and len(set(one)) == len(one)
 
@@ -122,8 +132,8 @@ def test_a_turn_that_nobody_waits_for_leaves_the_batch(students, conversations):
 
 def test_a_cancelled_request_lets_the_others_go_on(students, conversations):
     async def ask() -> tuple[Queue, list]:
-        queue = Queue(*load_student(students["qwen"]), 8)
-        tasks = [asyncio.create_task(queue.write(m, 1, Sampling(24, 1.0, 1.0))) for m in conversations]
+        queue = Queue(*load_student(students["qwen"]), 8, Sampling(24, 1.0, 1.0))
+        tasks = [asyncio.create_task(queue.write(m, 1)) for m in conversations]
         await asyncio.sleep(0)
         tasks[0].cancel()
         return queue, await asyncio.gather(*tasks, return_exceptions=True)
@@ -229,7 +239,9 @@ def test_weights_that_change_before_they_are_loaded_answer_nothing(project, tmp_
     """The key of a request names the weights: an answer of others would stand under it for good."""
     chosen = load()
     with Journal(tmp_path / "journal") as journal:
-        asked = Teacher(chosen.generate, chosen.runtime, journal, partial(local.register, "local/stud", chosen.runtime))
+        asked = Teacher(
+            chosen.generate, chosen.runtime, journal, partial(local.register, chosen.generate.teacher, chosen.runtime)
+        )
         path = Path("stud/chat_template.jinja")
         path.write_text(path.read_text().replace("26 Jul 2024", "27 Jul 2024"))
         with pytest.raises(InputError, match="other weights than were loaded"):
@@ -330,7 +342,7 @@ def test_a_teacher_that_dvc_does_not_watch_is_said(project, capsys):
 
 def test_a_parameter_that_it_does_not_know_is_refused(project):
     project.edit("extra: {}", "extra: {top_k: 5}")
-    with pytest.raises(InputError, match="local/stud: .*a local model takes no top_k"):
+    with pytest.raises(InputError, match="generate.teacher.extra: a local model takes no top_k"):
         generate.main()
 
 

@@ -19,33 +19,6 @@ from stages.tools import TOOLKITS
 from stages.tools.calls import CallError, parse
 
 
-class SimulatedTeacher:
-    """The turns of the error model for a set of problems with reference solutions."""
-
-    def __init__(self, problems: list[Problem]):
-        self.problems = {problem.question: problem for problem in problems}
-        self.turns = lru_cache(maxsize=4096)(self._turns)
-
-    def next_text(self, messages: list[Message], seed: str, rates: ErrorRates) -> str:
-        """The turn after `messages`: a reply to each question it knows, and to others that it does not know them."""
-        question = question_of(messages)
-        if question not in self.problems or not self.problems[question].solution:
-            return 'Reasoning(thought="I know no solution of this problem.")'
-        texts = self.turns(question, seed, rates)
-        return texts[min(turn_of(messages), len(texts) - 1)]
-
-    def call(self, messages: list[Message], text: str) -> Call | None:
-        """The turn as a native call; None for a text that is none, which is said as it is."""
-        problem = self.problems.get(question_of(messages))
-        try:
-            return problem and parse(text, TOOLKITS[problem.toolkit].tools)
-        except CallError:
-            return None
-
-    def _turns(self, question: str, seed: str, rates: ErrorRates) -> list[str]:
-        return errant_texts(self.problems[question], seed, rates)
-
-
 def question_of(messages: list[Message]) -> str:
     """The question of a conversation: its first user message."""
     return next(message["content"] for message in messages if message["role"] == "user")
@@ -54,6 +27,14 @@ def question_of(messages: list[Message]) -> str:
 def turn_of(messages: list[Message]) -> int:
     """Which turn of its chain comes after these messages, from 0."""
     return sum(message["role"] == "assistant" for message in messages)
+
+
+def _call(problem: Problem | None, text: str) -> Call | None:
+    """A turn as a native call; None for a text that is none, which is said as it is."""
+    try:
+        return problem and parse(text, TOOLKITS[problem.toolkit].tools)
+    except CallError:
+        return None
 
 
 def parameters(rates: ErrorRates) -> dict:
@@ -69,7 +50,8 @@ def register(problems: list[Problem]) -> None:
     """
     import litellm
 
-    teacher = SimulatedTeacher(problems)
+    known = {problem.question: problem for problem in problems}
+    attempt = lru_cache(maxsize=4096)(lambda question, *how: errant_texts(known[question], *how))
     words = lru_cache(maxsize=4096)(lambda text: len(text.split()))
 
     class Provider(litellm.CustomLLM):
@@ -80,9 +62,12 @@ def register(problems: list[Problem]) -> None:
                 min(1.0, optional_params["slip"] * temperature),
                 min(1.0, optional_params["overshoot"] * temperature),
             )
-            text = teacher.next_text(messages, f"{optional_params.get('seed')} {temperature}", rates)
+            problem, text = known.get(question_of(messages)), 'Reasoning(thought="I know no solution of this problem.")'
+            if problem is not None and problem.solution:
+                texts = attempt(problem.question, f"{optional_params.get('seed')} {temperature}", rates)
+                text = texts[min(turn_of(messages), len(texts) - 1)]
             model_response.model = model
-            call = teacher.call(messages, text) if optional_params.get("tools") else None
+            call = _call(problem, text) if optional_params.get("tools") else None
             answer = model_response.choices[0]
             if call is None:
                 answer.message.content, answer.finish_reason = text, "stop"

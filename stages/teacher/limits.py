@@ -17,10 +17,10 @@ TOKENS_A_CHARACTER = 0.25  # of a prompt, until the first answers say it
 
 
 class Pace:
-    """So many units a minute, evenly: in any 60 s at most that many start, and one more request."""
+    """So many units a minute, evenly: in any 60 s at most that many start, and one more request. None: no limit."""
 
-    def __init__(self, a_minute: int):
-        self.seconds = MINUTE_S / a_minute
+    def __init__(self, a_minute: int | None):
+        self.seconds = 0.0 if a_minute is None else MINUTE_S / a_minute
         self._free = float("-inf")  # when the next may start
 
     def wait_s(self, now: float) -> float:
@@ -43,9 +43,7 @@ class Limits:
     """
 
     def __init__(self, provider: ProviderParams, max_tokens: int):
-        self._requests = None if provider.requests_per_minute is None else Pace(provider.requests_per_minute)
-        self._tokens = None if provider.tokens_per_minute is None else Pace(provider.tokens_per_minute)
-        self._paces = [pace for pace in (self._requests, self._tokens) if pace is not None]
+        self._requests, self._tokens = Pace(provider.requests_per_minute), Pace(provider.tokens_per_minute)
         self._queue = asyncio.Lock()
         # Sums over the answers so far; one made-up answer stands first
         self._characters, self._prompt_tokens = 4000, 4000 * TOKENS_A_CHARACTER
@@ -53,22 +51,18 @@ class Limits:
 
     async def turn(self, messages: list[dict], pause: Callable[[float], Awaitable[None]]) -> float:
         """`pause` sleeps, or raises what ends the wait."""
-        if not self._paces:
-            return 0.0
         clock = asyncio.get_running_loop().time
         async with self._queue:
-            while wait := max(pace.wait_s(clock()) for pace in self._paces):  # an answer may have moved it meanwhile
-                await pause(wait)
+            while wait := max(self._requests.wait_s(clock()), self._tokens.wait_s(clock())):
+                await pause(wait)  # an answer may move it meanwhile
             expected = self._expected(messages)  # by what the answers said while it waited
-            if self._requests is not None:
-                self._requests.start(clock(), 1)
-            if self._tokens is not None:
-                self._tokens.start(clock(), expected)
+            self._requests.start(clock(), 1)
+            self._tokens.start(clock(), expected)
         return expected
 
     def used(self, messages: list[dict], expected: float, reply: Reply) -> None:
         """What the request cost; a server that does not say leaves the estimate as it is."""
-        if self._tokens is None or not reply.prompt_tokens:
+        if not reply.prompt_tokens:
             return
         self._tokens.correct(reply.prompt_tokens + reply.completion_tokens - expected)
         self._characters += characters(messages)

@@ -23,8 +23,8 @@ from typing import NamedTuple
 
 from stages.records.errors import InputError
 from stages.records.files import replace_file, sync_folder, to_bytes
-from stages.teacher.journal.ledger import SYSTEMS, Call, Fault, Ledger, files_of
-from stages.teacher.journal.record import call_line, canonical, lines_of, system_line, system_name
+from stages.teacher.journal.ledger import SYSTEMS, Call, Ledger, files_of
+from stages.teacher.journal.record import call_line, canonical, system_line, system_name
 
 SEEDED = -1  # the version of a call that came from a snapshot
 BATCH = 10_000  # lines of a snapshot that are written at a time
@@ -123,7 +123,10 @@ class Journal(Ledger):
         """
         text = canonical(response)
         content, system = call_line(request, key, text)
-        line = _Line(content, key, text, request["model"], self._name(system))
+        name = None if system is None else system_name(system)
+        if name is not None:
+            self.systems[name] = system
+        line = _Line(content, key, text, request["model"], name)
         kept = asyncio.get_running_loop().create_future()
         self._waiting.append((line, kept))
         if self._committing is None or self._committing.done():
@@ -153,24 +156,24 @@ class Journal(Ledger):
         Where both know a call, the snapshot's answer holds: the version that is checked out stays as it is, however
         the request was answered elsewhere.
         """
-        systems: dict[str, str] = {}
-        lines = []
-        for path in files_of(Path(folder)):
-            for line in lines_of(path, systems):
-                if line.entry is None:
-                    self.faults.append(Fault(path, line.number, line.fault))
-                elif "key" in line.entry:
-                    key, request = line.entry["key"], line.entry["request"]
-                    known = self.calls.get(key)
-                    if known is not None and known.response == line.response:
-                        self.calls[key] = known._replace(version=SEEDED)
-                    else:
-                        content, system = line.content.rstrip(b"\n") + b"\n", self._name(systems.get(request["system"]))
-                        lines.append(_Line(content, key, line.response, request["model"], system))
-                if len(lines) == BATCH:
-                    self._write(lines, SEEDED)
-                    lines = []
-        if lines:
+        theirs = Ledger().read_all(Path(folder))
+        self.faults += theirs.faults
+        self.systems |= theirs.systems
+        new = []
+        for key, call in theirs.calls.items():
+            known = self.calls.get(key)
+            if known is not None and known.response == call.response:
+                self.calls[key] = known._replace(version=SEEDED)
+            else:
+                new.append(key)
+        for start in range(0, len(new), BATCH):
+            keys = new[start : start + BATCH]
+            calls = [theirs.calls[key] for key in keys]
+            contents = theirs.lines(keys)
+            lines = [
+                _Line(content, key, call.response, call.model, call.system)
+                for content, key, call in zip(contents, keys, calls, strict=True)
+            ]
             self._write(lines, SEEDED)
 
     def snapshot(self, folder: str | Path, files: dict[str, Iterable[str]]) -> None:
@@ -212,14 +215,6 @@ class Journal(Ledger):
             self.finished[version] = made
             self.versions += 1
         return made
-
-    def _name(self, system: str | None) -> str | None:
-        """The name under which the journal knows a system message."""
-        if system is None:
-            return None
-        name = system_name(system)
-        self.systems.setdefault(name, system)
-        return name
 
     def _load(self, shard: Path) -> None:
         """Read a shard; a last line without its end is healed, or cut off where it is torn."""

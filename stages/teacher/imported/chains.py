@@ -60,7 +60,8 @@ from stages.tools.run import run_call
 from stages.tools.tool import Tool
 from stages.verdicts.answers import equal
 
-SOURCES = ("messages", "gsm8k_model_solutions", "logic_programs")
+PUBLISHED = {"gsm8k_model_solutions": gsm8k_solutions, "logic_programs": logic_programs}
+SOURCES = ("messages", *PUBLISHED)
 UNNAMED = "imported"  # the teacher of a chain that names none
 NOTHING = "(empty)"  # the result of a tool that said nothing
 LISTED = 5  # refused rows, or tools that are not known, that are named one by one
@@ -172,15 +173,12 @@ def _entry(
     check_keys(key, entry, {"path": str}, {})
     path = Path(entry["path"])
     say_unwatched(f"{key}.path", path)
-    if entry["source"] == "gsm8k_model_solutions":
-        for solution in gsm8k_solutions.read(path):
-            problem = known.problem(f"{path}: {solution.problem.id}", solution.problem, path)
-            yield problem, gsm8k_solutions.chain(problem, solution.text, solution.model)
-        return
-    if entry["source"] == "logic_programs":
-        for program in logic_programs.read(path):
-            problem = logic_programs.posed(known.problem(f"{path}: {program.problem.id}", program.problem, path))
-            yield problem, logic_programs.chain(problem, program.text, program.model)
+    if published := PUBLISHED.get(entry["source"]):
+        for made in published.read(path):
+            problem = known.problem(f"{path}: {made.problem.id}", made.problem, path)
+            if published is logic_programs:
+                problem = logic_programs.posed(problem)
+            yield problem, published.chain(problem, made.text, made.model)
         return
     taken, lines = 0, []
     for line, text in enumerate(jsonl.file_text(path).split("\n"), 1):

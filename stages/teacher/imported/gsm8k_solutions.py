@@ -11,7 +11,7 @@ reference solutions of GSM8K.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,22 +20,14 @@ from stages.problems.published import gsm8k
 from stages.problems.solutions.annotations import Annotation, annotations, equations, number_or_none, with_results
 from stages.records.chain import Call, Chain, Step, number_text
 from stages.records.problem import Problem
+from stages.teacher.imported import Written
 from stages.tools.calls import number
 
 MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
 ANSWER = "A: "  # starts the last line of a solution that was not cut
 
 
-@dataclass(frozen=True)
-class Solution:
-    """What a model wrote for a problem."""
-
-    problem: Problem
-    model: str
-    text: str
-
-
-def read(path: Path) -> Iterator[Solution]:
+def read(path: Path) -> Iterator[Written]:
     """The file's solutions, problem by problem.
 
     A true solution that is not all written as calls says nothing against its answer: the problem is taken as one of a
@@ -54,7 +46,7 @@ def read(path: Path) -> Iterator[Solution]:
                 text = row[model]["solution"]
                 if not isinstance(text, str):
                     raise TypeError("a solution is no text")
-                yield Solution(problem, model, text)
+                yield Written(problem, model, text)
         except (KeyError, TypeError, AttributeError) as error:
             raise JsonlError(f"{where}: no model solution as GSM8K publishes them ({error})") from None
 

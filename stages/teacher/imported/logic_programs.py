@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +34,7 @@ from stages.problems.published import folio, prontoqa, proofwriter
 from stages.problems.published.rows import rows
 from stages.records.chain import Call, Chain, Step, readable
 from stages.records.problem import LABELS, Problem
+from stages.teacher.imported import Written
 from stages.tools import TOOLKITS
 from stages.tools.deduction.english import sentences
 from stages.tools.run import run_call
@@ -59,16 +60,7 @@ class _Literal(NamedTuple):
     positive: bool
 
 
-@dataclass(frozen=True)
-class Program:
-    """A model's program for a problem, which is posed as its set has it."""
-
-    problem: Problem
-    model: str
-    text: str
-
-
-def read(path: Path) -> Iterator[Program]:
+def read(path: Path) -> Iterator[Written]:
     """The programs of a file, which is named as it was published, `<set>_<split>_<model>.json`.
 
     Raises:
@@ -84,7 +76,7 @@ def read(path: Path) -> Iterator[Program]:
             raise JsonlError(f"{where}: raw_logic_programs is no list of one text")
         if len(programs[0]) > MAX_LENGTH:
             raise JsonlError(f"{where}: the program has {len(programs[0]):,} characters, limit {MAX_LENGTH:,}")
-        yield Program(SETS[named[1]](where, row), named[2], readable(programs[0]))
+        yield Written(SETS[named[1]](where, row), named[2], readable(programs[0]))
 
 
 def posed(problem: Problem) -> Problem:

@@ -18,7 +18,7 @@ from stages.teacher.journal.journal import Journal, journal_folder
 from stages.teacher.journal.ledger import MERGED, Fault, Ledger, files_of
 from stages.teacher.journal.record import canonical
 
-NAMED = 20  # bad lines, and finished versions, that are named one by one
+NAMED = 20  # bad lines that merge names one by one
 FIRST = f"{0:016x}"  # a shard that begins so is read before all others
 
 
@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(command=function)
         return added
 
-    command("show", show, "say what the journal holds: size, calls and cost by model, finished versions (the default)")
+    command("show", show, "say what the journal holds: size, calls and cost by model (the default)")
     command("verify", verify, "check every line against its key and sum; name the bad ones and end with status 1")
     command("compact", compact, "make one shard of all, without lines that later ones replaced and without bad ones")
     export = command("export", export_calls, "write the calls to a new file, which merge reads elsewhere")
@@ -63,25 +63,15 @@ def show(_arguments: argparse.Namespace) -> None:
         print(f"{bad} that cannot be read; `python -m stages.teacher.journal verify` names them")
     totals = ledger.totals(ledger.calls)
     if totals:
+        heads = ["model", "calls", "prompt tokens", "completion tokens", "cost"]
+        rows = [
+            [printable(model), f"{total['calls']:,}", f"{total['prompt_tokens']:,}"]
+            + [f"{total['completion_tokens']:,}", f"${total['cost_usd']:,.4f}"]
+            for model, total in totals.items()
+        ]
+        align = ("left", *["right"] * 4)
         print()
-        _table(
-            ["model", "calls", "prompt tokens", "completion tokens", "cost"],
-            [
-                [printable(model), f"{total['calls']:,}", f"{total['prompt_tokens']:,}"]
-                + [f"{total['completion_tokens']:,}", f"${total['cost_usd']:,.4f}"]
-                for model, total in totals.items()
-            ],
-        )
-    versions = [made for name, made in ledger.finished.items() if name != MERGED]
-    if versions:
-        print()
-        _table(
-            ["finished version", "asked for it", "known before"],
-            [
-                [printable(made["version"])] + [f"{made[name]:,}" for name in ("teacher_calls", "journal_hits")]
-                for made in versions[-NAMED:]
-            ],
-        )
+        print(tabulate(rows, heads, tablefmt="plain", colalign=align, disable_numparse=True))
 
 
 def verify(_arguments: argparse.Namespace) -> None:
@@ -180,12 +170,6 @@ def _named(fault: Fault) -> str:
 
 def _counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def _table(heads: list[str], rows: list[list[str]]) -> None:
-    """Columns under their heads, the first to the left and numbers to the right."""
-    align = ("left", *["right"] * (len(heads) - 1))
-    print(tabulate(rows, heads, tablefmt="plain", colalign=align, disable_numparse=True))
 
 
 if __name__ == "__main__":

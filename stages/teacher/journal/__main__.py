@@ -93,16 +93,13 @@ def compact(_arguments: argparse.Namespace) -> None:
         if len(shards) < 2 and not journal.replaced and not journal.faults:
             print(f"{folder}: {_counted(len(shards), 'shard')}, nothing to drop")
             return
-        before = sum(shard.stat().st_size for shard in shards)
         whole = folder / f"{time.time_ns():016x}-{os.getpid()}.jsonl"
         replace_file(whole, _kept(journal))
         sync_folder(folder)
         for shard in shards:  # killed before here, the next run reads both: the same calls, the same answers
             shard.unlink()
-        after = whole.stat().st_size
     dropped = f"{_counted(journal.replaced, 'replaced line')} and {_counted(len(journal.faults), 'bad one')} dropped"
-    sizes = f"{after / 1e6:,.1f} MB instead of {before / 1e6:,.1f} MB in {len(shards)}"
-    print(f"{folder}: {len(journal):,} calls in 1 shard, {sizes}; {dropped}")
+    print(f"{folder}: {len(journal):,} calls in 1 shard instead of {len(shards)}; {dropped}")
 
 
 def _kept(ledger: Ledger) -> Iterator[bytes]:

@@ -1,16 +1,16 @@
 """Equations of published problems as calls, one operation a call: `(56-8)/4=x` is Subtract, then Divide.
 
-A formula is read into a tree by recursive descent and worked off by the tools themselves; nothing is handed to `eval`.
+A formula is read into a tree by Python's own parser and worked off by the tools themselves; nothing of it is run.
 Where the unknown stands among the numbers once, as in `x+3=12`, the operations around it are undone one by one; where
-it stands more often, its coefficients and the constants are collected first (linear.py).
+it stands more often, its slopes and the constants are collected first: `65 + 0.4*x = 0.6*x` is 65 / (0.6 - 0.4).
 """
 
 from __future__ import annotations
 
+import ast
 import re
 from fractions import Fraction
 
-from stages.problems.solutions.linear import Tree, collected
 from stages.records.chain import Call, number_text
 from stages.records.numbers import exact, spread
 from stages.tools import TOOLKITS
@@ -18,13 +18,16 @@ from stages.tools.calls import number
 from stages.tools.tool import ToolError
 
 MAX_LENGTH = 300  # characters of a formula
-MAX_DEPTH = 25
 
 NOT_READ = "a formula that is no plain equation"
 NOT_GOLD = "the formula does not give the answer"
+REFUSED = "the tools refuse an operation of the formula"
 
-_TOOLS = {"+": "Add", "-": "Subtract", "*": "Multiply", "/": "Divide"}
-_TOKEN = re.compile(r"\s*+(?:([0-9]+(?:\.[0-9]*)?|\.[0-9]+)|([A-Za-z][A-Za-z0-9_]*)|([-+*/()]))")
+Tree = Fraction | str | tuple  # a number, the unknown, or (tool, left, right)
+
+_TOOLS = {ast.Add: "Add", ast.Sub: "Subtract", ast.Mult: "Multiply", ast.Div: "Divide"}
+_INVERSE = {"Add": "Subtract", "Subtract": "Add", "Multiply": "Divide", "Divide": "Multiply"}
+_PLAIN = re.compile(r"(?:[A-Za-z][A-Za-z0-9_]*+|[0-9.]++(?![A-Za-z_])|[-+*/() ])+")
 _UNIT = re.compile(r"\([A-Za-z]+(?:/[A-Za-z]+)?\)")  # `60 (min/hour)`
 _REMAINDER = re.compile(r"\s*+([0-9]+)\s*r\s*([0-9]+)\s*+")
 
@@ -75,7 +78,7 @@ class Work:
         try:
             result = TOOLKITS["arithmetic"].tools[tool].run(None, **arguments)
         except ToolError:
-            raise FormulaError("the tools refuse an operation of the formula") from None
+            raise FormulaError(REFUSED) from None
         self.calls.append(Call(tool, arguments))
         return number(result)
 
@@ -85,9 +88,9 @@ class Work:
             return tree
         if isinstance(tree, str):
             raise FormulaError(NOT_READ)
-        operator, left, right = tree
+        tool, left, right = tree
         a = self.value(left)
-        return self.call(_TOOLS[operator], a=a, b=self.value(right))
+        return self.call(tool, a=a, b=self.value(right))
 
     def equation(self, formula: str) -> Fraction:
         """What an equation in at most one unknown gives for it; the value where it is an expression only."""
@@ -98,11 +101,7 @@ class Work:
         if not unknowns:
             return self.value(sides[0])
         if len(unknowns) > 1:
-            if collection := collected(*sides):
-                return self.value(collection)
-            # One name for all unknowns, `x`: a student learns to write one equation, not to name things.
-            equation = " = ".join(_text(side) for side in sides)
-            return self.call("SolveLinear", equation=equation, unknown="x")
+            return self.collected(*sides)
         around, other = sides if _unknowns(sides[0]) else sides[::-1]
         return self.undone(around, other)
 
@@ -110,19 +109,57 @@ class Work:
         """The unknown of `tree = other`, where it stands once in the tree and not in the other."""
         target = self.value(other)
         while isinstance(tree, tuple):
-            operator, left, right = tree
+            tool, left, right = tree
             if _unknowns(left):
-                known = self.value(right)
-                inverse = {"+": "-", "-": "+", "*": "/", "/": "*"}[operator]
-                target = self.call(_TOOLS[inverse], a=target, b=known)
+                target = self.call(_INVERSE[tool], a=target, b=self.value(right))
                 tree = left
             else:
                 known = self.value(left)
-                inverse = "-" if operator in "+-" else "/"
-                pair = (target, known) if operator in "+*" else (known, target)
-                target = self.call(_TOOLS[inverse], a=pair[0], b=pair[1])
+                a, b = (target, known) if tool in ("Add", "Multiply") else (known, target)
+                target = self.call("Subtract" if tool in ("Add", "Subtract") else "Divide", a=a, b=b)
                 tree = right
         return target
+
+    def collected(self, left: Tree, right: Tree) -> Fraction:
+        """The unknown of `left = right`, which are linear in it."""
+        lines = self.line(left), self.line(right)
+        (low, other), (high, constant) = sorted(lines, key=lambda line: line[0])
+        number = self.joined("Subtract", other, constant)
+        return self.call("Divide", a=number, b=self.joined("Subtract", high, low))
+
+    def line(self, tree: Tree) -> tuple[Fraction, Fraction]:
+        """A side as slope * unknown + constant."""
+        if isinstance(tree, str):
+            return Fraction(1), Fraction(0)
+        if not _unknowns(tree):
+            return Fraction(0), self.value(tree)
+        tool, *sides = tree
+        (slope, constant), (other_slope, other_constant) = map(self.line, sides)
+        if tool in ("Add", "Subtract"):
+            return self.joined(tool, slope, other_slope), self.joined(tool, constant, other_constant)
+        if other_slope and (slope or tool == "Divide"):
+            raise FormulaError(REFUSED)
+        if other_slope:
+            return self.scaled(tool, constant, other_slope), self.scaled(tool, constant, other_constant)
+        return self.scaled(tool, slope, other_constant), self.scaled(tool, constant, other_constant)
+
+    def joined(self, tool: str, a: Fraction, b: Fraction) -> Fraction:
+        """The sum or difference; nothing is added to 0, and nothing below 0 where the other tool says it better."""
+        if not a or not b:
+            return a or (b if tool == "Add" else -b)
+        if b < 0:
+            tool, b = _INVERSE[tool], -b
+        return self.call(tool, a=a, b=b)
+
+    def scaled(self, tool: str, a: Fraction, b: Fraction) -> Fraction:
+        """The product or quotient, computed without signs, and only where it is not one of the two numbers anyway."""
+        if b == 1 or not a:
+            return a
+        if tool == "Multiply" and (a == 1 or not b):
+            return b
+        if a < 0 or b < 0:
+            return self.scaled(tool, abs(a), abs(b)) * (1 if a < 0 and b < 0 else -1)
+        return self.call(tool, a=a, b=b)
 
     def stated(self, part: str, later: str, gold: str) -> Fraction:
         """The result of one equation with its value behind the sign; `later` shows which result is still needed."""
@@ -142,7 +179,7 @@ class Work:
         return result
 
     def divided(self, tree: Tree, quotient: Fraction, rest: Fraction, later: str, gold: str) -> Fraction:
-        if not isinstance(tree, tuple) or tree[0] != "/":
+        if not isinstance(tree, tuple) or tree[0] != "Divide":
             raise FormulaError(NOT_READ)
         a, b = self.value(tree[1]), self.value(tree[2])
         left = self.call("Calculate", expression=f"{number_text(a)} % {number_text(b)}")
@@ -181,66 +218,27 @@ def _rounded(result: Fraction, gold: str) -> Fraction | None:
 
 def parse(text: str) -> Tree:
     """The tree of an expression of numbers, one-word names, `+ - * /` and brackets; FormulaError for anything else."""
-    if len(text) > MAX_LENGTH:
+    text = " ".join(text.split())
+    if len(text) > MAX_LENGTH or not _PLAIN.fullmatch(text):
         raise FormulaError(NOT_READ)
-    tokens, place = [], 0
-    text = text.rstrip()
-    while place < len(text):
-        match = _TOKEN.match(text, place)
-        if match is None:
-            raise FormulaError(NOT_READ)
-        tokens.append(match)
-        place = match.end()
-    reader = _Reader(tokens)
-    tree = reader.sum(0)
-    if reader.place < len(tokens):
+    try:
+        return _tree(text, ast.parse(text, mode="eval").body)
+    except (SyntaxError, MemoryError, RecursionError):  # the last two: more brackets than Python's parser takes
+        raise FormulaError(NOT_READ) from None
+
+
+def _tree(text: str, node: ast.expr) -> Tree:
+    if isinstance(node, ast.BinOp) and type(node.op) in _TOOLS:
+        return _TOOLS[type(node.op)], _tree(text, node.left), _tree(text, node.right)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        below = _tree(text, node.operand)
+        return -below if isinstance(below, Fraction) else ("Subtract", Fraction(0), below)
+    if isinstance(node, ast.Name):
+        return node.id
+    value = exact(text[node.col_offset : node.end_col_offset]) if isinstance(node, ast.Constant) else None
+    if value is None:
         raise FormulaError(NOT_READ)
-    return tree
-
-
-class _Reader:
-    """One pass over the tokens; every method reads what its name says."""
-
-    def __init__(self, tokens: list[re.Match]) -> None:
-        self.tokens = tokens
-        self.place = 0
-
-    def mark(self) -> str:
-        return (self.tokens[self.place][3] or "") if self.place < len(self.tokens) else ""
-
-    def sum(self, depth: int) -> Tree:
-        tree = self.product(depth)
-        while (mark := self.mark()) in ("+", "-"):
-            self.place += 1
-            tree = (mark, tree, self.product(depth))
-        return tree
-
-    def product(self, depth: int) -> Tree:
-        tree = self.atom(depth)
-        while (mark := self.mark()) in ("*", "/"):
-            self.place += 1
-            tree = (mark, tree, self.atom(depth))
-        return tree
-
-    def atom(self, depth: int) -> Tree:
-        if self.place >= len(self.tokens) or depth > MAX_DEPTH:
-            raise FormulaError(NOT_READ)
-        match = self.tokens[self.place]
-        self.place += 1
-        if match[1]:
-            return exact(match[1])
-        if match[2]:
-            return match[2]
-        if match[3] == "-":
-            below = self.atom(depth + 1)
-            return -below if isinstance(below, Fraction) else ("-", Fraction(0), below)
-        if match[3] != "(":
-            raise FormulaError(NOT_READ)
-        tree = self.sum(depth + 1)
-        if self.mark() != ")":
-            raise FormulaError(NOT_READ)
-        self.place += 1
-        return tree
+    return value
 
 
 def _unknowns(tree: Tree) -> list[str]:
@@ -251,15 +249,3 @@ def _unknowns(tree: Tree) -> list[str]:
 
 def _numbers(text: str) -> list[Fraction]:
     return [exact(literal) for literal in re.findall(r"[0-9]{1,30}(?:\.[0-9]{1,30})?", text)]
-
-
-def _text(tree: Tree) -> str:
-    """`3*(x+2)` as SolveLinear reads it; brackets around every operation inside another."""
-    if isinstance(tree, tuple):
-        operator, *sides = tree
-        left, right = (f"({_text(side)})" if isinstance(side, tuple) else _text(side) for side in sides)
-        return f"{left} {operator} {right}"
-    if isinstance(tree, str):
-        return "x"
-    written = number_text(tree)
-    return f"({written})" if "/" in written or tree < 0 else written

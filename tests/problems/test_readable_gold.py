@@ -23,7 +23,6 @@ from stages.problems.readable import reads, stated
 from stages.records import schema
 from stages.records.chain import number_text
 from stages.records.errors import InputError
-from stages.records.numbers import ONES, TENS
 from stages.teacher.simulated import corpus
 from stages.verdicts.answers import equal
 
@@ -33,20 +32,9 @@ LOGIC = {"question": "Leo is a wug. Each wug is red. Is it true that Leo is red?
 READ = {
     "Tom has 3, and 4 more, so 7.\n#### 7": "7",
     "3 + 4 = 7 #### 1,234": "1,234",
-    "#### fourteen": "14",
     "Of 3 and 4 it is \\boxed{\\frac{1}{2}}.": "\\frac{1}{2}",
     "3 and 4 are\nFinal answer: 12": "12",
     "3 and 4 are\nA: 12": "12",
-    "fourteen": "14",
-    "Zero": "0",
-    "One hundred and five.": "105",
-    "two thousand, five hundred": "2500",
-    "a million": "1000000",
-    "fifteen hundred": "1500",
-    "$1.5M": "$1500000",
-    "$2,500k": "$2500000",
-    "3k": "3000",
-    "1.5bn": "1500000000",
 }
 AS_IT_IS = (
     "7",
@@ -63,7 +51,9 @@ AS_IT_IS = (
 )
 UNREAD_MATH = (
     "1.5M",  # a concentration
+    "$1.5M",
     "3K",
+    "fourteen",
     "a dozen",
     "half",
     "one and a half",
@@ -175,7 +165,7 @@ def test_the_corpus_of_the_base_student_refuses_them_too(folder):
 
 def test_golds_of_chains_made_elsewhere_are_read_or_refused_likewise(folder):
     folder.edit("samples: 2", "samples: 0")
-    folder.write({"problem": {**PROBLEM, "answer": "4 * 2 is 8, and 3 are\n#### eleven"}, "messages": RIGHT})
+    folder.write({"problem": {**PROBLEM, "answer": "4 * 2 is 8, and 3 are\n#### 11"}, "messages": RIGHT})
     generate.main()
     assert [row["gold"] for row in schema.read("data/chains.jsonl", "chains")] == ["11"]
     unread = {"problem": {**PROBLEM, "question": "And 2 more?", "answer": "eleven or so"}, "messages": RIGHT}
@@ -217,20 +207,6 @@ def test_how_many_published_golds_are_not_read(tmp_path, monkeypatch, source, na
     assert len(missed) == unread and all(problem.doubt for problem in missed)
 
 
-def spelled(value: int) -> str:
-    for scale, word in ((10**6, "million"), (1000, "thousand"), (100, "hundred")):
-        if value >= scale:
-            rest = value % scale
-            return f"{spelled(value // scale)} {word}" + (f" and {spelled(rest)}" if rest else "")
-    ten, one = divmod(value, 10)
-    return ONES[value - 1] if value < 20 else TENS[ten - 2] + (f"-{ONES[one - 1]}" if one else "")
-
-
-@given(st.integers(1, 999_999_999))
-def test_every_spelled_number_is_its_number(value):
-    assert stated(spelled(value).capitalize(), "math") == str(value)
-
-
 @given(st.fractions(max_denominator=1000), st.sampled_from(["{}", "#### {}", "so\nAnswer: {}", "it is\n\\boxed{{{}}}"]))
 def test_a_number_is_read_in_each_form_and_equals_itself(value, form):
     gold = stated(form.format(number_text(value)), "math")
@@ -243,9 +219,7 @@ def test_no_text_breaks_the_reader_and_what_it_makes_is_read(text, task):
     assert gold == text or reads(gold, task)
 
 
-@pytest.mark.parametrize(
-    "text", ["a hundred " * 20_000, "\\boxed{" + "{" * 100_000, "1," * 50_000 + "k", "A:\n" * 50_000]
-)
+@pytest.mark.parametrize("text", ["\\boxed{" + "{" * 100_000, "A:\n" * 50_000])
 def test_a_long_text_takes_no_time(text):
     start = time.process_time()
     assert stated(text, "math") == text

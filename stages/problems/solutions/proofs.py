@@ -12,11 +12,8 @@ from stages.tools.deduction.vocabulary import Literal
 from stages.tools.tool import ToolError
 
 
-def proof(question: str, gold: str, chain: list[str] | None = None) -> tuple[tuple[Call, ...], str]:
-    """The calls to gold, ended by Check and Finish, and ""; or no call, and why there is none.
-
-    `chain`: the published proof, sentence by sentence, whose new facts are then the calls; else forward chaining.
-    """
+def proof(question: str, gold: str) -> tuple[tuple[Call, ...], str]:
+    """The calls to gold, ended by Check and Finish, and ""; or no call, and why there is none."""
     try:
         state = open_theory(question)
     except ToolError:
@@ -25,23 +22,9 @@ def proof(question: str, gold: str, chain: list[str] | None = None) -> tuple[tup
         return (), "a sentence is not understood"
     if state.gold() != gold:
         return (), f"forward chaining gives {state.gold()} where gold is {gold}"
-    facts = _chained(state, gold) if chain is None else _published(state, chain)
-    calls = [Call("Derive", {"fact": fact}) for fact in facts]
+    calls = [Call("Derive", {"fact": fact}) for fact in _chained(state, gold)]
     calls.append(Call("Check", {"fact": state.goal.text()}))
     return (*calls, Call("Finish", {"answer": gold})), ""
-
-
-def _published(state: Deduction, chain: list[str]) -> list[str]:
-    """The facts of a published proof that the problem does not give; a rule among its sentences is no fact."""
-    made = []
-    for sentence in chain:
-        try:
-            literal = state.read(sentence)
-        except ToolError:
-            continue
-        if literal not in state.given:
-            made.append(literal.text())
-    return made
 
 
 def _chained(state: Deduction, gold: str) -> list[str]:

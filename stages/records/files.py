@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import errno
 import fcntl
@@ -16,7 +15,7 @@ from pathlib import Path
 from stages.records.errors import InputError
 
 written: list[str] = []  # what this process has replaced; an interrupted one says so
-_held: dict[Path, int] = {}  # lock files of this process and their descriptors
+_held: dict[Path, int] = {}  # lock files of this process and their descriptors, which stay open
 
 
 class FileError(InputError):
@@ -27,7 +26,7 @@ def hold(output: str | Path) -> None:
     """Keep every other process from making this output as long as this one lives: DVC's end is not always ours.
 
     The lock is the kernel's, on `.<name>.lock` beside the output: it goes with the process, however that ends, so it is
-    never stale. A file system that knows no locks, as some network ones, is named, and the run goes on.
+    never stale; the file stays. A file system that knows no locks, as some network ones, is named, and the run goes on.
 
     Raises:
         FileError: another process makes this output; the message names it.
@@ -38,53 +37,22 @@ def hold(output: str | Path) -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = _locked(path, output)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        said = os.pread(lock, 300, 0).decode(errors="replace")
+        # A full disk cuts a number, to another process's.
+        who = said.strip() if said.endswith("\n") else "another process"
+        raise FileError(f"{output}: {who} is making it; wait for it, or end it") from None
     except OSError as error:
         if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
             raise FileError(f"{path}: not written: {error.strerror}; make room or allow writing") from None
         print(f"{output}: {error.strerror} on this file system; start no second run beside this one", file=sys.stderr)
         return
-    if not _held:
-        atexit.register(_release, os.getpid())
     _held[path] = lock
     with contextlib.suppress(OSError):  # a full disk: the lock holds, and the next run cannot be told whose it is
         os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
-
-
-def _locked(path: Path, output: Path) -> int:
-    """A descriptor of the locked file. A file that its last holder has just removed is no lock: it is made anew."""
-    while True:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(lock), path.stat()):
-                    return lock
-        except BlockingIOError:
-            said = os.pread(lock, 300, 0).decode(errors="replace")
-            os.close(lock)
-            whole = said.split()[:2] if said.endswith("\n") else []  # a full disk cuts a number, to another process's
-            raise FileError(f"{output}: {_busy(*whole)}") from None
-        except OSError:
-            os.close(lock)
-            raise
-        os.close(lock)
-
-
-def _busy(process: str = "", host: str = "") -> str:
-    if not process:  # it has not written who it is yet, or could not
-        return "another process is making it; wait for it"
-    there = "" if host == socket.gethostname() else f" on {host}"
-    return f"process {process}{there} is making it; wait for it, or end it with `kill {process}`{there}"
-
-
-def _release(process: int) -> None:
-    """Remove the lock files while they are still locked. A forked child has them too and leaves them alone."""
-    if process == os.getpid():
-        for path in _held:
-            with contextlib.suppress(OSError):
-                path.unlink()
+        os.pwrite(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
 
 
 def to_bytes(text: str) -> bytes:

@@ -141,25 +141,11 @@ class Chain:
         return [*self.prompt, *turns(self.steps)]
 
     def row(self) -> dict:
-        """The chain as one row of chains.jsonl (keys in the file's order)."""
-        return {
-            "chain_id": self.chain_id,
-            "problem_id": self.problem_id,
-            "task": self.task,
-            "toolkit": self.toolkit,
-            "source": self.source,
-            "question": self.question,
-            "gold": self.gold,
-            "teacher": self.teacher,
-            "sample": self.sample,
-            "messages": self.messages(),
-            "steps": [step.row() for step in self.steps],
-            "answer": self.answer,
-            "stop": self.stop,
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": self.completion_tokens,
-            "cost_usd": self.cost_usd,
-        }
+        """The chain as one row of chains.jsonl: what it holds, with the prompt and the turns as messages."""
+        row = {"chain_id": self.chain_id, **vars(self), "messages": self.messages()}
+        del row["prompt"]
+        row["steps"] = [step.row() for step in self.steps]
+        return row
 
 
 def turns(steps: tuple[Step, ...] | list[Step]) -> list[Message]:

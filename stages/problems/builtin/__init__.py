@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 from stages.problems.builtin.logic import logic_problem
 from stages.problems.builtin.math import math_problem
@@ -45,9 +46,7 @@ def problems(source: str, use: str, n: int, seed: int, variant: str = "plain") -
         key = text_key(problem.question)
         if key not in made and part(problem.question) in PARTS[use]:
             tag = "" if variant == "plain" else f"-{variant}"
-            made[key] = Problem(
-                **{**vars(problem), "id": f"{source}/{use}{tag}-{seed}/{len(made):05d}", "source": source}
-            )
+            made[key] = replace(problem, id=f"{source}/{use}{tag}-{seed}/{len(made):05d}", source=source)
     if len(made) < n:
         raise ValueError(f"{source}: only {len(made)} different questions of {n} could be drawn")
     return list(made.values())

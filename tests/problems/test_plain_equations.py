@@ -79,9 +79,9 @@ def test_what_does_not_hold_as_it_stands_is_not_a_calculation(text):
     assert read(text) == []
 
 
-def test_an_unknown_may_stand_on_the_right():
-    assert [one.call.tool for one in equations("3 * x + 4 = 19 and so 5 = x")] == ["SolveLinear"]
-    assert read("3 * x + 4 = 19 and so 6 = x") == []
+def test_an_unknown_is_solved_where_its_value_follows():
+    assert [one.call.tool for one in equations("3 * x + 4 = 19 and so x = 5")] == ["SolveLinear"]
+    assert read("3 * x + 4 = 19 and so x = 6") == []
 
 
 @given(

@@ -33,10 +33,6 @@ _VALUE = r"=[\s$]{0,40}+(-?[0-9]{1,30}+(?:,[0-9]{3})*(?:\.[0-9]{1,30}+)?)(?!\s?[
 _TERMS = r"(?:[-0-9.$+*/()−– ]|,(?=[0-9])|(?<![A-Za-z])[A-Za-z](?![A-Za-z])){1,80}"
 _LINEAR = re.compile(_TERMS + "=" + _TERMS)
 _SOLVED = re.compile(r"(?<![A-Za-z0-9*/+-])([A-Za-z]) ?" + _VALUE)
-_TURNED = re.compile(
-    r"(?<![-+*/x×÷.,0-9] )(?<![-+*/×÷.,0-9A-Za-z$])[$]?([0-9]{1,30}+(?:\.[0-9]{1,30}+)?) ?= ?([A-Za-z])"
-    r"(?![A-Za-z0-9(]| ?[-+*/×÷])"
-)  # `6 = x`
 _OPERATOR = re.compile(r"[0-9)%A-Za-z]\s?[-+*/(A-Za-z]")
 _FLOAT = re.compile(r"(?<![0-9.])[0-9]{1,12}\.[0-9]{5,30}(?![0-9.])")
 _PRODUCT = re.compile(r"(?<=[0-9)])(?=[A-Za-z(])")  # 3(x + 2), 3x
@@ -81,11 +77,9 @@ def equations(text: str) -> list[Annotation]:
         if Annotation(call_of(equation.expression), stated, equation.place).holds():
             ways = (Annotation(call_of(way), equation.value, equation.place) for way in equation.ways())
             found += islice((way for way in ways if way.holds()), 1)
-    solved = [(match.start(), match[1], match[2]) for match in islice(_SOLVED.finditer(plain), MAX_SOLVED)]
-    solved += [(match.start(), match[2], match[1]) for match in islice(_TURNED.finditer(plain), MAX_SOLVED)]
-    for place, unknown, value in solved:
-        for equation in islice(_LINEAR.finditer(plain, 0, place), MAX_SOLVED):
-            made = Annotation(_solution(equation[0], unknown), number_or_none(value), place)
+    for solved in islice(_SOLVED.finditer(plain), MAX_SOLVED):
+        for equation in islice(_LINEAR.finditer(plain, 0, solved.start()), MAX_SOLVED):
+            made = Annotation(_solution(equation[0], solved[1]), number_or_none(solved[2]), solved.start())
             if made.holds():
                 found.append(made)
                 break

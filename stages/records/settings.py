@@ -41,25 +41,22 @@ def settings(kind: type[Section], text: str, path: str | Path) -> Section:
     try:
         return TypeAdapter(kind).validate_json(written)  # JSON, as a strict tuple takes no list from Python
     except ValidationError as error:
-        raise ParamsError(f"{path}: {_fault(kind, error.errors(include_url=False))}") from None
+        raise ParamsError(f"{path}: {fault(kind, error)}") from None
 
 
-def _fault(kind: type, errors: list[dict]) -> str:
+def fault(kind: type, errors: ValidationError) -> str:
     """The first thing that is wrong, by its key; a misspelt key before the one that is missing for it."""
-    error = min(errors, key=lambda one: one["type"] != "unexpected_keyword_argument")
-    place, fault, said = error["loc"], error["type"], error["msg"].removeprefix("Value error, ")
+    error = min(errors.errors(include_url=False), key=lambda one: one["type"] != "unexpected_keyword_argument")
+    place, reason, said = error["loc"], error["type"], error["msg"].removeprefix("Value error, ")
     if place[-1:] == ("[key]",):  # the name could be a key that was written into the file
-        place, fault, said = (
-            place[:-2],
-            "value_error",
-            "has a name that no header can have; write letters, digits and -",
-        )
+        place, reason = place[:-2], "value_error"
+        said = "has a name that no header can have; write letters, digits and -"
     key = re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", ".".join(map(str, place)))
-    if fault == "unexpected_keyword_argument":
+    if reason == "unexpected_keyword_argument":
         return f"unknown key {key}; known here: {', '.join(_known(kind, place[:-1]))}"
-    if fault == "missing":
+    if reason == "missing":
         return f"missing key {key}"
-    if fault == "value_error":  # ours
+    if reason == "value_error":  # ours
         return f"{key} {said}".strip()
     value = error["input"]
     if isinstance(value, str) and key.startswith("runtime.teacher."):

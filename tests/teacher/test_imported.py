@@ -102,7 +102,7 @@ def test_samples_are_0_only_where_chains_are_given(folder):
         ("{", "no JSON object"),
         ({"messages": RIGHT}, "a row has problem"),
         ({"problem": PROBLEM, "messages": "text"}, "messages .a list"),
-        ({"problem": {"question": "What?"}, "messages": RIGHT}, "key answer is missing"),
+        ({"problem": {"question": "What?"}, "messages": RIGHT}, "missing key answer"),
         ({"problem": {**PROBLEM, "task": "art"}, "messages": RIGHT}, "task is 'art'"),
         ({"problem": PROBLEM, "messages": RIGHT[:2]}, "no turn of an assistant"),
         ({"problem": PROBLEM, "messages": ["text"]}, "message 1 is no object"),

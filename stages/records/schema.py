@@ -243,10 +243,15 @@ def _stage(file: str) -> str:
 
 def json_row(line: str) -> dict:
     """The object on a line; ValueError or RecursionError for a key given twice, NaN, or what is not an object."""
-    row = json.loads(line, object_pairs_hook=_object, parse_constant=refuse_constant)
+    row = json_value(line)
     if type(row) is not dict:
         raise ValueError(f"a {type(row).__name__}")
     return row
+
+
+def json_value(text: str) -> object:
+    """What a JSON text holds; ValueError or RecursionError for a key given twice and NaN too."""
+    return json.loads(text, object_pairs_hook=_object, parse_constant=refuse_constant)
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict:

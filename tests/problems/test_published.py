@@ -146,14 +146,14 @@ def test_a_missing_file_is_one_line(tmp_path, source):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[\n{"ID": "a"},\n  {"ID" 3}]', "SVAMP.json line 3: no JSON object: "),
-        ('[\n{"ID": "a"}\n{"ID": "b"}]', "SVAMP.json line 2: after the object stands neither a comma nor"),
-        ('[{"ID": "a", "ID": "b"}]', "SVAMP.json line 1: no JSON object: a key stands twice"),
-        ("[\n\n3]", "SVAMP.json line 3: no JSON object: a int"),
-        ("[", "SVAMP.json line 2: no JSON object: "),
+        ('[\n{"ID": "a"},\n  {"ID" 3}]', "SVAMP.json: no JSON array: Expecting ':' delimiter: line 3 column 9"),
+        ('[\n{"ID": "a"}\n{"ID": "b"}]', "SVAMP.json: no JSON array: Expecting ',' delimiter: line 3 column 1"),
+        ('[{"ID": "a", "ID": "b"}]', "SVAMP.json: no JSON array: a key stands twice"),
+        ("[\n\n3]", "SVAMP.json row 1: no JSON object: a int"),
+        ("[", "SVAMP.json: no JSON array: "),
     ],
 )
-def test_a_broken_array_names_file_and_line(tmp_path, text, message):
+def test_a_broken_array_names_file_and_place(tmp_path, text, message):
     with pytest.raises(JsonlError) as error:
         from_file(tmp_path, "svamp", text, name="SVAMP.json")
     assert message in str(error.value)

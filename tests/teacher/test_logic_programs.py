@@ -268,11 +268,11 @@ def test_a_file_says_set_and_model_by_its_name(tmp_path):
             {"options": ["A) 1", "B) 2"]},
             r"option '1' is none of True, False, Unknown, Uncertain",
         ),
-        (NAME, {"raw_logic_programs": []}, r"some-model-1\.json line 1: raw_logic_programs is no list of one text"),
+        (NAME, {"raw_logic_programs": []}, r"some-model-1\.json row 1: raw_logic_programs is no list of one text"),
         (NAME, {"raw_logic_programs": ["a", "b"]}, r"raw_logic_programs is no list of one text"),
-        (NAME, {"raw_logic_programs": ["a" * (MAX_LENGTH + 1)]}, r"line 1: the program has 20,001 characters"),
-        (NAME, {"answer": "D"}, r"line 1: answer is 'D'; it takes a letter: A, B, C"),
-        (NAME, {"options": ["A) 1", "B) 2"]}, r"line 1: option '1' is none of True, False, Unknown"),
+        (NAME, {"raw_logic_programs": ["a" * (MAX_LENGTH + 1)]}, r"row 1: the program has 20,001 characters"),
+        (NAME, {"answer": "D"}, r"row 1: answer is 'D'; it takes a letter: A, B, C"),
+        (NAME, {"options": ["A) 1", "B) 2"]}, r"row 1: option '1' is none of True, False, Unknown"),
     ],
 )
 def test_a_row_in_another_form_is_named(tmp_path, name, row, message):

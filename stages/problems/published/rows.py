@@ -4,8 +4,6 @@ folder that is a copy of the hub's repository.
 
 from __future__ import annotations
 
-import json
-import re
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -16,11 +14,9 @@ from stages.problems.jsonl import JsonlError
 from stages.records.chain import number_text
 from stages.records.errors import brief
 from stages.records.numbers import exact, spread
-from stages.records.schema import json_row
+from stages.records.schema import json_value
 
 Rows = list[tuple[str, dict]]  # each with its place, for messages
-
-_SPACE = re.compile(r"\s*+")
 
 
 def rows(path: Path | None, hub: dict) -> Rows:
@@ -41,23 +37,15 @@ def rows(path: Path | None, hub: dict) -> Rows:
 
 
 def _array_rows(path: Path, content: str) -> Rows:
-    """The objects of an array; the line of each is the one it starts on."""
-    decoder, found, line, counted = json.JSONDecoder(), [], 1, 0
-    start = _SPACE.match(content, content.index("[") + 1).end()
-    while content[start : start + 1] != "]":
-        line, counted = line + content.count("\n", counted, start), start
-        where = f"{path} line {line}"
-        try:
-            _, end = decoder.raw_decode(content, start)
-            found.append((where, json_row(content[start:end])))
-        except (ValueError, RecursionError) as error:
-            raise JsonlError(f"{where}: no JSON object: {' '.join(str(error).split())[:120]}") from None
-        start = _SPACE.match(content, end).end()
-        if content[start : start + 1] == ",":
-            start = _SPACE.match(content, start + 1).end()
-        elif content[start : start + 1] != "]":
-            raise JsonlError(f"{where}: after the object stands neither a comma nor the array's end")
-    return found
+    """The objects of an array, counted from 1."""
+    try:
+        found = json_value(content)
+    except (ValueError, RecursionError) as error:
+        raise JsonlError(f"{path}: no JSON array: {brief(error)}") from None
+    for number, row in enumerate(found, start=1):
+        if not isinstance(row, dict):
+            raise JsonlError(f"{path} row {number}: no JSON object: a {type(row).__name__}")
+    return [(f"{path} row {number}", row) for number, row in enumerate(found, start=1)]
 
 
 def _in_folder(folder: Path, hub: dict) -> dict:

@@ -56,17 +56,24 @@ def run_plan(plan: Plan) -> tuple[Call, ...]:
     return (*calls, Call("Finish", {"answer": number_text(results[-1])}))
 
 
-def story(rng: random.Random, names: list[str], items: list[str]) -> tuple[str, Plan, Plan]:
-    """One or two changes of a number; the trap is a number of other things, taken for the change."""
-    (who, other), (item, things) = names, items
-    start, plan, wrong, text = rng.randint(30, 90), [], [], ""
+def changes(rng: random.Random, who: str, other: str, item: str, start: int, count: int, most: int) -> tuple[str, Plan]:
+    """So many changes of a number of things, each of 3 to `most`."""
+    plan, text = [], ""
     amount: Operand = start
-    for index in range(rng.randint(1, 2)):
-        change = rng.randint(3, 25)
+    for index in range(count):
+        change = rng.randint(3, most)
         bought = rng.random() < 0.5
         text += f" {who} buys {change} more {item}." if bought else f" {who} gives {change} {item} to {other}."
         plan.append(("Add" if bought else "Subtract", amount, change))
         amount = f"#{index}"
+    return text, plan
+
+
+def story(rng: random.Random, names: list[str], items: list[str]) -> tuple[str, Plan, Plan]:
+    """One or two changes of a number; the trap is a number of other things, taken for the change."""
+    (who, other), (item, things) = names, items
+    start, wrong = rng.randint(30, 90), []
+    text, plan = changes(rng, who, other, item, start, rng.randint(1, 2), 25)
     if rng.random() < 0.5:
         lure = rng.randint(3, 25)
         text += f" {other} has {lure} {things}."
@@ -163,14 +170,9 @@ def basket(rng: random.Random, names: list[str], items: list[str]) -> tuple[str,
 def long_story(rng: random.Random, names: list[str], items: list[str]) -> tuple[str, Plan, Plan]:
     """Five or six changes in a row."""
     (who, other), item = names, items[0]
-    amount: Operand = rng.randint(60, 90)
-    text, plan = f"{who} has {amount} {item}.", []
-    for index in range(rng.randint(5, 6)):
-        step, bought = rng.randint(3, 12), rng.random() < 0.5
-        text += f" {who} buys {step} more {item}." if bought else f" {who} gives {step} {item} to {other}."
-        plan.append(("Add" if bought else "Subtract", amount, step))
-        amount = f"#{index}"
-    return f"{text} How many {item} does {who} have now?", plan, []
+    start = rng.randint(60, 90)
+    text, plan = changes(rng, who, other, item, start, rng.randint(5, 6), 12)
+    return f"{who} has {start} {item}.{text} How many {item} does {who} have now?", plan, []
 
 
 def long_wages(rng: random.Random, names: list[str], items: list[str]) -> tuple[str, Plan, Plan]:

@@ -58,6 +58,7 @@ LINEAR = st.recursive(
         ("x/(x-3)=2", "6", equations.REFUSED),
         ("x+4=x+5", "1", equations.REFUSED),
         ("x+4=x+4", "1", equations.REFUSED),
+        ("(x-x)/0+x=5", "5", equations.REFUSED),
         ("x*(2-2)+x=x+1/0", "1", equations.REFUSED),
     ],
 )

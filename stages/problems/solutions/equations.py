@@ -153,7 +153,7 @@ class Work:
 
     def scaled(self, tool: str, a: Fraction, b: Fraction) -> Fraction:
         """The product or quotient, computed without signs, and only where it is not one of the two numbers anyway."""
-        if b == 1 or not a:
+        if b == 1 or (b and not a):
             return a
         if tool == "Multiply" and (a == 1 or not b):
             return b

@@ -117,9 +117,7 @@ def _source(use: str, key: str, entry: dict, fold: FoldParams | None) -> tuple[l
     """The problems of an entry, and those of its whole file."""
     source = entry.get("source")
     if source in BUILTIN:
-        check_keys(key, entry, {"n": int, "seed": int}, {"variant": str})
-        if entry.get("variant", "plain") not in builtin.VARIANTS[source]:
-            raise ParamsError(f"{key}.variant is {entry['variant']!r}; it takes {', '.join(builtin.VARIANTS[source])}")
+        check_keys(key, entry, {"n": int, "seed": int}, {"variant": builtin.VARIANTS[source]})
         made = builtin.problems(source, use, entry["n"], entry["seed"], entry.get("variant", "plain"))
         # The parts are disjoint by construction; this says so where the problems are made.
         assert all(builtin.part(problem.question) in builtin.PARTS[use] for problem in made)
@@ -136,14 +134,10 @@ def _source(use: str, key: str, entry: dict, fold: FoldParams | None) -> tuple[l
 def _published(use: str, key: str, entry: dict, fold: FoldParams | None) -> tuple[list[Problem], list[Problem]]:
     """Read, then cut to the fold, then drawn, then multiplied: the last two by the entry's own seed."""
     module, choices = PUBLISHED[entry["source"]]
-    needed = {"split": str} if "split" in choices else {}
-    optional = {"path": str, "n": int, "seed": int}
-    optional |= {"part": str} if "part" in choices else {}
+    needed = {name: choices[name] for name in choices if name == "split"}
+    optional = {"path": str, "n": int, "seed": int, **choices}
     optional |= {"redraws": int} if entry["source"] in REDRAWN else {}
     check_keys(key, entry, needed, optional)
-    for name, allowed in choices.items():
-        if name in entry and entry[name] not in allowed:
-            raise ParamsError(f"{key}.{name} is {entry[name]!r}; it takes {', '.join(allowed)}")
     if "redraws" in entry and use != "train":
         raise ParamsError(f"{key}.redraws: only training problems are multiplied; take it out")
     options = {name: entry[name] for name in choices if name in entry}
@@ -169,19 +163,21 @@ def say_unwatched(key: str, path: Path) -> None:
         )
 
 
-def check_keys(key: str, entry: dict, needed: dict[str, type], optional: dict[str, type]) -> None:
-    """Refuse an entry with a key that its source does not take, without one that it needs, or of a wrong type."""
-    for name in entry:
-        if name != "source" and name not in needed and name not in optional:
-            raise ParamsError(
-                f"params.yaml: unknown key {key}.{name}; known here: source, {', '.join((*needed, *optional))}"
-            )
+def check_keys(key: str, entry: dict, needed: dict[str, type | tuple], optional: dict[str, type | tuple]) -> None:
+    """Refuse an entry with a key that its source does not take, without one that it needs, or of a wrong value.
+
+    What a key takes is a type, or the texts that are allowed.
+    """
+    takes = {"source": str, **optional, **needed}
+    for name, value in entry.items():
+        if name not in takes:
+            raise ParamsError(f"params.yaml: unknown key {key}.{name}; known here: {', '.join(takes)}")
+        kind = takes[name]
+        if not (value in kind if isinstance(kind, tuple) else type(value) is kind):
+            known = ", ".join(kind) if isinstance(kind, tuple) else kind.__name__
+            raise ParamsError(f"params.yaml: {key}.{name} is {value!r}; it takes {known}")
+        if name in ("n", "redraws") and value < 1:
+            raise ParamsError(f"params.yaml: {key}.{name} is {value}; it takes 1 or more")
     for name in needed:
         if name not in entry:
             raise ParamsError(f"params.yaml: missing key {key}.{name}")
-    for name, kind in {**needed, **optional}.items():
-        if name in entry and type(entry[name]) is not kind:
-            raise ParamsError(f"params.yaml: {key}.{name} is {entry[name]!r}; it takes {kind.__name__}")
-    for name in ("n", "redraws"):
-        if name in entry and entry[name] < 1:
-            raise ParamsError(f"params.yaml: {key}.{name} is {entry[name]}; it takes 1 or more")

@@ -8,25 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from stages.records.errors import InputError
 
 
-@dataclass(frozen=True)
-class Change:
-    """A key with the text of its value before and after."""
-
-    key: str
-    old: str
-    new: str
-
-    def __str__(self) -> str:
-        return f"{self.key}: {self.old} -> {self.new}"
-
-
-def overlaid(text: str, overlay: str) -> tuple[str, list[Change]]:
+def overlaid(text: str, overlay: str) -> tuple[str, list[str]]:
     """The text with the values of the overlay, and what that changed: mappings are merged, lists replaced whole.
+
+    A change is a key with the text of its value before and after, `train.dpo.beta: 0.1 -> 0.2`.
 
     Raises:
         InputError: the overlay sets a key that the text does not have, or the text is written in a way (anchors,
@@ -36,7 +25,7 @@ def overlaid(text: str, overlay: str) -> tuple[str, list[Change]]:
 
     text = text if text.endswith("\n") else f"{text}\n"
     found = list(_differences(_nodes(text), plain(text), _nodes(overlay), plain(overlay)))
-    changes = [Change(key, _shown(text, old), _shown(overlay, new)) for key, _, old, new, _ in found]
+    changes = [f"{key}: {_shown(text, old)} -> {_shown(overlay, new)}" for key, _, old, new, _ in found]
     edits = [edit for _, name, old, new, flow in found for edit in _edits(text, name, old, overlay, new, flow)]
     made = text
     for start, end, written in sorted(edits, reverse=True):
@@ -46,8 +35,8 @@ def overlaid(text: str, overlay: str) -> tuple[str, list[Change]]:
     except YAMLError:
         whole = False
     if not whole:
-        said = ", ".join(change.key for change in changes)
-        raise InputError(f"params.yaml: {said} cannot be replaced as it is written there; start from the committed one")
+        keys = ", ".join(key for key, *_ in found)
+        raise InputError(f"params.yaml: {keys} cannot be replaced as it is written there; start from the committed one")
     return made, changes
 
 
@@ -109,27 +98,16 @@ def _edits(text: str, name, old, overlay: str, new, flow: bool) -> Iterator[tupl
     space = " " * max(2, end - start + len(spaces) - len(value)) if commented else spaces
     yield start, end + len(spaces), f"{value}{space}".rstrip() if not commented else f"{value}{space}"
 
-    # The lines below: those of the old entries, or none, behind the comment that the key may have.
+    # The lines below: those of the old entries, or none.
     indent = old.start_mark.column if _lined(old) else name.start_mark.column
     lines = [f"{' ' * indent}- {_shown(overlay, entry)}\n" for entry in new.value] if _lined(new) and not flow else []
     if _lined(old):
         first = text.rfind("\n", 0, old.start_mark.index) + 1
         last = text.index("\n", old.value[-1].end_mark.index) + 1
     else:
-        first = last = _below(text, end, indent)
+        first = last = text.index("\n", end) + 1
     if _lined(old) or lines:
         yield first, last, "".join(lines)
-
-
-def _below(text: str, end: int, indent: int) -> int:
-    """Where the lines below a value begin, behind the comment lines that are indented further than its key."""
-    place = text.index("\n", end) + 1
-    for line in text[place:].splitlines(keepends=True):
-        comment = line.lstrip(" ")
-        if not comment.startswith("#") or len(line) - len(comment) <= indent:
-            break
-        place += len(line)
-    return place
 
 
 def _lined(node) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -194,10 +195,26 @@ def _provider(settings: Params, problems: list[Problem]) -> Callable[[], None]:
         from stages.teacher import local
 
         local.say_unwatched(model)
-        return partial(local.register, settings.generate.teacher, settings.runtime)
+        return partial(_at_once, partial(local.register, settings.generate.teacher, settings.runtime))
     if not model.startswith(OURS):
-        return partial(_before_paying, settings)
+        return partial(_at_once, partial(_before_paying, settings))
     return partial(simulated.register, problems)
+
+
+def _at_once(load: Callable[[], None]) -> None:
+    """Load a model; SIGTERM and Ctrl-C end the run meanwhile. Nothing is asked yet, and a hub that does not answer
+    keeps the event loop, which hears them otherwise, for minutes.
+    """
+    heard = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in heard:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        load()
+    except KeyboardInterrupt:
+        raise InputError("interrupted while a model was loaded; nothing was asked by then") from None
+    finally:
+        for number, handler in heard.items():
+            signal.signal(number, handler)
 
 
 def _before_paying(settings: Params) -> None:

@@ -162,6 +162,8 @@ class Teacher:
     async def _open(self) -> None:
         """Opening takes seconds; a signal that came meanwhile is heard before any of the requests goes on."""
         async with self._opening:
+            if self.stopped:  # by a chain whose opening failed: no other one tries it again
+                raise Stopped(self.stopped)
             if not self.provider.opened:
                 self.provider.open()
                 await asyncio.sleep(0.001)  # after a sleep of 0 the loop would go on here before it reads the signal

@@ -41,10 +41,10 @@ class Project:
         lines = [f"    api_base: {provider.url}" if line.startswith("    api_base:") else line for line in lines]
         (self.folder / "params.yaml").write_text("\n".join(lines) + "\n")
 
-    def start(self) -> subprocess.Popen:
+    def start(self, environment: dict[str, str] | None = None) -> subprocess.Popen:
         """generate in its own process."""
-        command = [sys.executable, "-m", "stages.generate"]
-        return subprocess.Popen(command, cwd=self.folder, env=self.environment(), stderr=subprocess.PIPE, text=True)
+        command, env = [sys.executable, "-m", "stages.generate"], environment or self.environment()
+        return subprocess.Popen(command, cwd=self.folder, env=env, stderr=subprocess.PIPE, text=True)
 
     def environment(self) -> dict[str, str]:
         """PYTHONUNBUFFERED so that what a process says can be waited for."""

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections import Counter
@@ -86,6 +87,26 @@ def test_a_signal_waits_for_the_calls_in_flight_and_keeps_them(project, number):
         assert asked(project.journal()) == asked(provider.seen)
         project.run()
         assert set(provider.answered.values()) == {1} and len(provider.seen) == CHAINS * TURNS
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_run_that_waits_for_the_hub(project, number):
+    """The hub takes the connection and never answers; nothing was asked of the teacher."""
+    project.edit("student: tiny", "student: somebody/a-model")
+    hub = socket.create_server(("127.0.0.1", 0))
+    environment = project.environment() | {"HF_ENDPOINT": f"http://127.0.0.1:{hub.getsockname()[1]}"}
+    environment |= {"HF_HOME": str(project.folder / "hub"), "HF_HUB_ETAG_TIMEOUT": "200"}
+    with hub, Provider(play) as provider:
+        project.at(provider)
+        process = project.start(environment)
+        hub.settimeout(120)
+        asked, _ = hub.accept()
+        with asked:
+            process.send_signal(number)
+            said = process.communicate(timeout=60)[1]
+        assert process.returncode == 1 and "Traceback" not in said
+        assert said.endswith("\nerror: interrupted while a model was loaded; nothing was asked by then\n")
+        assert provider.seen == []
 
 
 def test_chains_that_the_provider_failed_are_named_and_the_rest_is_kept(project):

@@ -1,8 +1,8 @@
 """Exact arithmetic on bounded numbers, and the expressions of `Calculate` and `SolveLinear`.
 
-Text is tokenised and computed by recursive descent; nothing is handed to `eval`, `ast` or a solver. Length, depth and
-number of operations are bounded first, and the size of every result before it is computed, so that no expression
-takes longer than a few milliseconds or grows beyond 2,048 bits.
+Text is cut into tokens and computed by how tight its operators bind; nothing is handed to `eval`, `ast` or a solver.
+Length and number of tokens are bounded first, and the size of every result before it is computed, so that no
+expression takes longer than a few milliseconds or grows beyond 2,048 bits.
 """
 
 from __future__ import annotations
@@ -16,28 +16,15 @@ from stages.tools.calls import number, shown
 from stages.tools.tool import ToolError
 
 MAX_LENGTH = 300
-MAX_DEPTH = 25
-MAX_NODES = 80
+MAX_TOKENS = 160
 MAX_EXPONENT = 64
 MAX_BITS = 2_048
 
 _TOKEN = re.compile(r"\s*+(?:([0-9]+(?:\.[0-9]+)?|\.[0-9]+)|([^\W\d]\w*)|(\*\*|.))", re.DOTALL)
-_OPERATORS = frozenset({"+", "-", "*", "/", "**", "%", "(", ")"})
-_HINTS = {
-    "x": "write * for times",
-    "X": "write * for times",
-    "×": "write * for times",
-    "·": "write * for times",
-    "÷": "write / for divided by",
-    "−": "write - for minus",
-    "–": "write - for minus",
-    "^": "write ** for a power",
-    ",": "write numbers without thousands separators",
-    "$": "write numbers without a currency sign",
-    "=": "an expression has no equals sign",
-    "of": "write * for of, as in 20% * 50",
-}
-
+_BINDS = {"+": 1, "-": 1, "*": 2, "/": 2, "%": 2, "**": 4}
+_SIGN = 3  # -2**2 is -(2**2), and 2*-3 is 2*(-3)
+_OPERATORS = {*_BINDS, "(", ")"}
+_INSTEAD = "write * for times, / for divided by, ** for a power, 1000 for 1,000, and no $ or ="
 
 ZERO = Fraction(0)
 
@@ -47,6 +34,9 @@ class Linear(NamedTuple):
 
     slope: Fraction
     constant: Fraction
+
+    def plus(self, other: Linear) -> Linear:
+        return Linear(add(self.slope, other.slope), add(self.constant, other.constant))
 
     def each(self, operation: Callable[[Fraction, Fraction], Fraction], number: Fraction) -> Linear:
         """The operation with this number on both parts (the constant first: it is what an error names)."""
@@ -71,14 +61,11 @@ def multiply(a: Fraction, b: Fraction) -> Fraction:
 def divide(a: Fraction, b: Fraction) -> Fraction:
     if not b:
         raise ToolError(f"{shown(str(a))} is divided by 0; the divisor must not be 0")
-    _check(max(_bits(a.numerator, b.denominator), _bits(a.denominator, b.numerator)))
-    return a / b
+    return multiply(a, 1 / b)
 
 
 def remainder(a: Fraction, b: Fraction) -> Fraction:
-    if not b:
-        raise ToolError(f"the remainder of {shown(str(a))} by 0 does not exist; the divisor must not be 0")
-    _check(max(_bits(a.numerator, b.denominator), _bits(a.denominator, b.numerator)))
+    divide(a, b)  # has the same bounds
     return a % b
 
 
@@ -89,6 +76,9 @@ def power(a: Fraction, b: Fraction) -> Fraction:
         raise ToolError("0 to a negative power does not exist")
     _check(max(a.numerator.bit_length(), a.denominator.bit_length()) * abs(b.numerator))
     return a**b.numerator
+
+
+_OPERATIONS = {"*": multiply, "/": divide, "%": remainder, "**": power}
 
 
 def _bits(a: int, b: int) -> int:
@@ -122,24 +112,23 @@ class _Reader:
         self.unknown = unknown
         self.tokens = [(match[1], match[2] or match[3]) for match in _TOKEN.finditer(text.rstrip())]
         self.position = 0
-        self.depth = 0
-        self.nodes = 0
+        if len(self.tokens) > MAX_TOKENS:
+            raise ToolError(
+                f"the expression has more than {MAX_TOKENS} numbers, signs and brackets; compute it in parts"
+            )
 
     def value(self) -> Linear:
         for literal, mark in self.tokens:
             if literal is None and mark not in _OPERATORS and mark != self.unknown:
-                self.refuse(mark)
+                known = f"{self.unknown}, " if self.unknown else ""
+                allowed = f"only numbers, {known}+ - * / ** % and brackets are allowed"
+                raise ToolError(f"{shown(mark)} is not part of an expression; {allowed}; {_INSTEAD}")
         if not self.tokens:
             raise ToolError("the expression is empty")
-        value = self.sum()
+        value = self.bound(0)
         if self.position < len(self.tokens):
             self.unexpected("an operator")
         return value
-
-    def refuse(self, mark: str) -> None:
-        known = f"{self.unknown}, " if self.unknown else ""
-        hint = _HINTS.get(mark, f"only numbers, {known}+ - * / ** % and brackets are allowed")
-        raise ToolError(f"{shown(mark)} is not part of an expression; {hint}")
 
     def unexpected(self, wanted: str) -> None:
         literal, mark = self.tokens[self.position] if self.position < len(self.tokens) else (None, None)
@@ -151,73 +140,36 @@ class _Reader:
         """The operator, bracket or name at this position; None at a number and at the end."""
         return self.tokens[self.position][1] if self.position < len(self.tokens) else None
 
-    def node(self) -> None:
-        self.nodes += 1
-        if self.nodes > MAX_NODES:
-            raise ToolError(f"the expression has more than {MAX_NODES} numbers and operations; compute it in parts")
-
-    def enter(self) -> None:
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise ToolError(f"the expression is nested more than {MAX_DEPTH} deep; compute it in parts")
-
-    def sum(self) -> Linear:
-        left = self.product()
-        while (mark := self.mark()) in ("+", "-"):
+    def bound(self, level: int) -> Linear:
+        """An operand and what operators that bind tighter than `level` make of it."""
+        left = self.operand()
+        while (mark := self.mark()) and _BINDS.get(mark, 0) > level:
             self.position += 1
-            self.node()
-            right = self.product()
-            right = right if mark == "+" else right.negative()
-            slope = add(left.slope, right.slope) if left.slope or right.slope else ZERO
-            left = Linear(slope, add(left.constant, right.constant))
+            right = self.bound(_SIGN - 1 if mark == "**" else _BINDS[mark])  # 2**3**2 is 2**(3**2)
+            left = self.applied(mark, left, right)
         return left
 
-    def product(self) -> Linear:
-        left = self.signed()
-        while (mark := self.mark()) in ("*", "/", "%"):
+    def applied(self, operator: str, left: Linear, right: Linear) -> Linear:
+        if operator in ("+", "-"):
+            return left.plus(right if operator == "+" else right.negative())
+        if operator == "*" and not left.slope:
+            left, right = right, left
+        if right.slope or left.slope and operator in ("%", "**"):
+            problem = f"the equation is not linear in {self.unknown}; only {self.unknown} times a number is allowed"
+            raise ToolError(problem)
+        return left.each(_OPERATIONS[operator], right.constant)
+
+    def operand(self) -> Linear:
+        """A number, a name or brackets, with the signs before it and the percent sign behind it."""
+        mark = self.mark()
+        if mark in ("+", "-"):
             self.position += 1
-            self.node()
-            right = self.signed()
-            if mark == "*" and not right.slope:
-                left = left.each(multiply, right.constant)
-            elif mark == "*" and not left.slope:
-                left = right.each(multiply, left.constant)
-            elif mark == "/" and not right.slope:
-                left = left.each(divide, right.constant)
-            elif mark == "%" and not left.slope and not right.slope:
-                left = left.each(remainder, right.constant)
-            else:
-                self.not_linear()
-        return left
-
-    def signed(self) -> Linear:
-        negative = False
-        while (mark := self.mark()) in ("+", "-"):
-            self.position += 1
-            self.node()
-            negative ^= mark == "-"
-        value = self.power()
-        return value.negative() if negative else value
-
-    def power(self) -> Linear:
-        base = self.percent()
-        if self.mark() != "**":
-            return base
-        self.position += 1
-        self.node()
-        self.enter()
-        exponent = self.signed()
-        self.depth -= 1
-        if base.slope or exponent.slope:
-            self.not_linear()
-        return base.each(power, exponent.constant)
-
-    def percent(self) -> Linear:
+            value = self.bound(_SIGN)
+            return value if mark == "+" else value.negative()
         value = self.atom()
         if self.mark() != "%" or self.operand_follows():
             return value
         self.position += 1
-        self.node()
         return value.each(divide, Fraction(100))
 
     def operand_follows(self) -> bool:
@@ -226,26 +178,16 @@ class _Reader:
         return literal is not None or mark == "(" or mark not in _OPERATORS
 
     def atom(self) -> Linear:
-        self.node()
-        if self.position >= len(self.tokens):
-            self.unexpected("a number")
-        literal, mark = self.tokens[self.position]
-        if literal is not None:
-            self.position += 1
-            return Linear(ZERO, number(literal))
-        if mark == self.unknown:
-            self.position += 1
-            return Linear(Fraction(1), ZERO)
-        if mark != "(":
+        literal, mark = self.tokens[self.position] if self.position < len(self.tokens) else (None, None)
+        if literal is None and mark not in (self.unknown, "("):
             self.unexpected("a number")
         self.position += 1
-        self.enter()
-        value = self.sum()
-        self.depth -= 1
+        if literal is not None:
+            return Linear(ZERO, number(literal))
+        if mark == self.unknown:
+            return Linear(Fraction(1), ZERO)
+        value = self.bound(0)
         if self.mark() != ")":
             self.unexpected("`)`")
         self.position += 1
         return value
-
-    def not_linear(self) -> None:
-        raise ToolError(f"the equation is not linear in {self.unknown}; only {self.unknown} times a number is allowed")

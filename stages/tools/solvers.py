@@ -23,8 +23,8 @@ def _entails(argument: dict) -> dict:
     z3's own units (`rlimit`), which unlike seconds do not depend on the machine's load; `parts`, where given: the
     premises, with those that join several statements taken apart. Out: `outcome`; where it is True or False, `alone`:
     whether it holds without premises, `stated`: whether one premise says just that, and `part`: whether one part says
-    that or more; where it is Unknown, of the premises that could be false: `different`, how many are not equivalent,
-    `said`, how many parts they have, and `different_parts`.
+    that or more; where it is Unknown, of what could be false: how many premises (`different`) and how many parts
+    (`different_parts`) are not equivalent.
     """
     import z3
 
@@ -67,15 +67,17 @@ def _entails(argument: dict) -> dict:
                 break
         return outcome
 
-    def different(formulas: list, terms: list, places: list) -> int:
-        """How many are not equivalent to one before; only those with the same names are held against each other."""
+    def different(formulas: list, terms: list) -> int:
+        """How many could be false and are not equivalent to one before; only those with the same names are compared."""
         kinds, left = {}, MOST_COMPARED
-        for place in places:
-            alike = kinds.setdefault(frozenset(_names(formulas[place])), [])
+        for formula, term in zip(formulas, terms, strict=True):
+            if check([z3.Not(term)], 40) == "unsat":
+                continue
+            alike = kinds.setdefault(frozenset(_names(formula)), [])
             compared = alike[: max(left, 0)]
             left -= len(compared)
-            if not any(check([z3.Xor(terms[place], other)], 40) == "unsat" for other in compared):
-                alike.append(terms[place])
+            if not any(check([z3.Xor(term, other)], 40) == "unsat" for other in compared):
+                alike.append(term)
         return sum(map(len, kinds.values()))
 
     premises = [built(formula, {}) for formula in argument["premises"]]
@@ -89,12 +91,11 @@ def _entails(argument: dict) -> dict:
     taken_apart = argument.get("parts", argument["premises"])
     parts = [built(formula, {}) for formula in taken_apart]
     if against == beside:
-        telling = [place for place, part in enumerate(parts) if check([z3.Not(part)], 40) != "unsat"]
-        counts = {"said": len(telling), "different_parts": different(taken_apart, parts, telling)}
-        if taken_apart == argument["premises"]:
-            return {"outcome": "Unknown", "different": counts["different_parts"], **counts}
-        telling = [place for place, part in enumerate(premises) if check([z3.Not(part)], 40) != "unsat"]
-        return {"outcome": "Unknown", "different": different(argument["premises"], premises, telling), **counts}
+        counts = {
+            "different": different(argument["premises"], premises),
+            "different_parts": different(taken_apart, parts),
+        }
+        return {"outcome": "Unknown", **counts}
     claim = conclusion if against == "unsat" else z3.Not(conclusion)
     alone = check([z3.Not(claim)]) == "unsat"
     stated = any(check([z3.Xor(premise, claim)], 40) == "unsat" for premise in premises)

@@ -142,7 +142,7 @@ def test_the_conclusion_or_its_negation_as_a_premise_proves_nothing(smuggled):
     state = stated("∀x (Man(x) → Mortal(x))", "Man(socrates)", smuggled)
     answer = ask(state, "Mortal(zeus)")
     assert answer in ("True", "False")
-    assert state.objection(answer) == "one premise says just what was asked for, or its negation"
+    assert state.doubt(answer) == "one premise says just what was asked for, or its negation"
 
 
 def test_a_smuggled_rule_is_found_in_other_variables_and_turned_around():
@@ -181,7 +181,7 @@ def test_unknown_needs_a_premise_for_each_statement_of_the_problem():
     for premise in premises[::2]:
         TOOLS["Premise"].run(state, formula=premise)
     assert ask(state, "Mortal(zeus)") == "Unknown"
-    assert state.objection("Unknown") == "2 premises say something, the problem makes 3 statements"
+    assert state.doubt("Unknown") == "2 premises say something, the problem makes 3 statements"
     TOOLS["Premise"].run(state, formula="Man(socrates) ∨ ¬Man(socrates)")
     assert ask(state, "Mortal(zeus)") == "Unknown" and not state.rests_on("Unknown")  # that one says nothing
     TOOLS["Premise"].run(state, formula=premises[1])

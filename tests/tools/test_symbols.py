@@ -6,7 +6,7 @@ import pytest
 
 from stages.tools.fol.formula import FormulaError
 from stages.tools.fol.reading import parse
-from stages.tools.fol.symbols import Symbols, renamed
+from stages.tools.fol.symbols import Symbols
 
 
 def admitted(*sources):
@@ -29,9 +29,6 @@ def twins(*sources):
         ("City(a)", "Cities(a)"),
         ("GreyHound(a)", "Greyhound(a)"),
         ("Has_Fur(a)", "HasFur(a)"),
-        ("IsChessPlayer(a)", "IsChestPlayer(a)"),
-        ("SpectatorsBetOn(a)", "SpectaorsBetOn(a)"),
-        ("Quiet(a)", "Quite(a)"),
         ("At(a, strawberry)", "At(a, strawberries)"),
         ("At(a, Harry)", "At(a, harry)"),
         ("Fox(a)", "Foxes(a)"),
@@ -54,6 +51,7 @@ def test_two_spellings_of_one_name_are_found(one, other):
         ("Produced(a)", "Producer(a)"),
         ("PlanA(a)", "PlanB(a)"),
         ("Sour(a)", "Sound(a)"),
+        ("Quiet(a)", "Quite(a)"),
         ("In(a, year1971)", "In(a, year1972)"),
         ("Bus(a)", "Bu(a)"),
         ("Class(a)", "Clas(b)"),
@@ -70,9 +68,3 @@ def test_a_refused_formula_leaves_no_names_behind():
         with pytest.raises(FormulaError):
             symbols.admit(parse(source))
     assert (symbols.predicates, list(symbols.constants)) == ({"Likes": 2}, ["a", "b"])
-
-
-def test_names_are_replaced_where_they_are_free():
-    formula = parse("∀a (Like(a, b) → ∃x (Likes(x, b) ∧ b ≠ like)) ∧ Like(a, like)")
-    expected = parse("∀a (Likes(a, c) → ∃x (Likes(x, c) ∧ c ≠ like)) ∧ Likes(d, like)")
-    assert renamed(formula, {"Like": "Likes"}, {"b": "c", "a": "d"}) == expected

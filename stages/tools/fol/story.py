@@ -19,11 +19,7 @@ _OPTION = re.compile(r"\(?([A-Z])[).:] ?(\S.*)")
 _WORD = re.compile(r"[^\W_]++(?:'[^\W_]++)*")
 _NAME_PART = re.compile(r"[A-Z]?[a-z]++|[A-Z]++(?![a-z])|[A-Z]|[0-9]++")
 _FOREIGN_SCRIPT = re.compile(r"(?![A-Za-zÀ-ɏḀ-ỿ])[^\W\d_]")
-_NEGATIVE = re.compile(r"\b(?:false|not|cannot|except|incorrect|untrue)\b|n't\b")
-_POSSIBLE = re.compile(r"\b(?:could|can|may|might|possible|possibly)\b")
-_NOT = {"not", "no", "never", "none", "nobody", "nothing", "neither", "nor", "without"}
-# Words that the same statement may have or lack: articles, what passives and tenses are made of.
-_BARE = set("a an the is are was were be been being am do does did has have had that it".split())
+_NOT_TRUE = re.compile(r"\b(?:false|not|cannot|except|incorrect|untrue|could|can|may|might|possibl[ey])\b|n't\b")
 # Words that a text has whatever it is about.
 _COMMON = NO_NAME.union(
     "true false unknown uncertain following statement statements above information based question which".split()
@@ -34,13 +30,12 @@ _COMMON = NO_NAME.union(
 class Asked:
     """A statement that the problem asks about: its question's, or an option's.
 
-    `told` is True or False where a statement of the problem is just this one, or its negation; where it is empty,
-    `perhaps_told` says that one of them may be, in words that are not understood.
+    `told` is True or False where a statement of the problem is surely this one, or its negation: both are understood,
+    or both have the same words.
     """
 
     text: str = ""
     told: str = ""
-    perhaps_told: bool = False
     understood: bool = False
 
     @cached_property
@@ -53,13 +48,12 @@ class Story:
     """A problem's text. Each statement is counted once, however often and in whatever words understood it is made."""
 
     statements: int = 0  # lines that end as sentences, without the line that asks and what says nothing
-    fewest: int = 0  # the same, with what may be said twice in other words counted once
     different: int = 0  # of these, understood ones: so many premises that are not equivalent state them
     whole: bool = False  # whether every sentence is understood
     asked: Asked = Asked()
     asks_false: bool = False  # the question is "is it false that ..."
     options: dict[str, Asked] = field(default_factory=dict)
-    asks_which: str = ""  # true, false or possible: what the right option is
+    asks_true: bool = True  # the right option is surely the one that is true, not the false or a possible one
     words: frozenset[str] = frozenset()  # all, in lower case
     said: tuple[tuple[str, ...], ...] = ()  # the words of each sentence that states something
 
@@ -90,11 +84,6 @@ class Story:
                     return True
         return False
 
-    def may_abbreviate(self, name: str) -> bool:
-        """Whether the name is one letter that a word of the text starts with."""
-        letter = _folded(name).rstrip("0123456789_")
-        return len(letter) == 1 and any(word[0] == letter for word in self._content[0])
-
     def asks_of(self, name: str) -> bool:
         """Whether the name is made of words of the question, or of an option, but for endings.
 
@@ -103,19 +92,6 @@ class Story:
         parts = [part for part in name_parts(name) if part not in _COMMON]
         questions = [_words(one.text) for one in (self.asked, *self.options.values())]
         return any(_made_of(parts, words) for words in questions) and not any(_made_of(parts, s) for s in self.said)
-
-    def tells_apart(self, one: str, other: str) -> bool:
-        """Whether two names differ in two words that the text has both: HasBSc and HasMSc, Winner and Winter."""
-        first, second = (_folded(re.sub(r"[-._']", "", name)) for name in (one, other))
-        for word in self.words:
-            start = first.find(word)
-            while start >= 0:
-                before, after = first[:start], first[start + len(word) :]
-                middle = second[len(before) : len(second) - len(after)]
-                if middle != word and second == before + middle + after and middle in self.words:
-                    return True
-                start = first.find(word, start + 1)
-        return False
 
 
 def name_parts(name: str) -> list[str]:
@@ -149,32 +125,17 @@ def read_story(question: str) -> Story:
     stated = {clauses.get(line) or tuple(_words(line)) for line in told if line.endswith((".", "!"))}
     stated = {key for key in stated if isinstance(key, tuple) or not any(part.negated() in key for part in key)}
     heard = [_heard(text, said, clauses) for text in texts]
-    lower = parts[first].lower()
-    which = "possible" if _POSSIBLE.search(lower) else "false" if _NEGATIVE.search(lower) else "true"
     return Story(
         len(stated),
-        len(stated) - _perhaps_repeated([line for line in told if line.endswith((".", "!"))], clauses),
         sum(not isinstance(key, tuple) for key in stated),
         bool(said) and all(text in clauses for text in said),
         heard[0],
         asks_false,
         dict(zip(options, heard[1:], strict=True)),
-        which if options else "",
+        _NOT_TRUE.search(parts[first].lower()) is None,
         frozenset(_words(question)),
         tuple(tuple(_words(sentence)) for sentence in said),
     )
-
-
-def _perhaps_repeated(lines: list[str], clauses: dict[str, frozenset[Literal]]) -> int:
-    """How many statements that are not understood have the words of another, in any order and number."""
-    bags = [frozenset(map(_stem, set(_words(line)) - _COMMON)) for line in lines]
-    seen, repeated, known = set(), 0, set()
-    for line, bag in sorted(zip(lines, bags, strict=True), key=lambda pair: pair[0] not in clauses):
-        if line not in clauses and (words := tuple(_words(line))) not in known:
-            repeated += bag in seen
-            known.add(words)
-        seen.add(bag)
-    return repeated
 
 
 def _asked(parts: list[str]) -> tuple[str, bool]:
@@ -191,34 +152,13 @@ def _clause(reading: Reading, spelled: object) -> frozenset[Literal]:
 
 def _heard(text: str, said: list[str], clauses: dict[str, frozenset[Literal]]) -> Asked:
     """The statement that is asked about, held against all that the problem says."""
-    clause, told = clauses.get(text), set()
-    if clause is not None:
-        stated = [clauses[sentence] for sentence in said if sentence in clauses]
-        told |= {"True"} if clause in stated else set()
-        told |= {"False"} if len(clause) == 1 and frozenset(part.negated() for part in clause) in stated else set()
-    # What is understood, and says something else, is not what is asked.
-    others = [sentence for sentence in said if clause is None or sentence not in clauses]
-    words, denied = _order(text)
-    for other in others:
-        order, denies = _order(other)
-        if words and order == words:
-            told.add("True" if denies == denied else "False")
-    near = any(2 * len(set(words) & set(_order(other)[0])) >= len(set(words)) for other in others)
-    sure = told.pop() if len(told) == 1 else ""
-    return Asked(text, sure, bool(words) and near and not sure, clause is not None)
-
-
-def _order(text: str) -> tuple[list[str], bool]:
-    """The stems of a statement's words in the order of its active form, and whether it denies."""
-    words, denied = [], False
-    for word in _words(text):
-        if word in _NOT or word.endswith("n't") or word == "cannot":
-            denied = not denied
-        elif word not in _BARE:
-            words.append(_stem(word))
-    if words.count("by") == 1 and 1 < (place := words.index("by")) < len(words) - 1:
-        words = [*words[place + 1 :], words[place - 1], *words[: place - 1]]  # `games were hosted by Lima`
-    return words, denied
+    clause, words = clauses.get(text), _words(text)
+    if clause is None:
+        return Asked(text, "True" if words and words in map(_words, said) else "")
+    stated = [clauses[sentence] for sentence in said if sentence in clauses]
+    told = {"True"} if clause in stated else set()
+    told |= {"False"} if len(clause) == 1 and frozenset(part.negated() for part in clause) in stated else set()
+    return Asked(text, told.pop() if len(told) == 1 else "", True)
 
 
 def _made_of(parts: list[str], words: Sequence[str]) -> bool:

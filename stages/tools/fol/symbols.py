@@ -1,14 +1,14 @@
 """The names that formulas use: predicates with one number of terms, constants, and which look like one name.
 
 Every answer of a solver depends on names being the same where the same is meant: `Platypus` beside `Platypuses` makes a
-proof fail, and what cannot be proved looks Unknown. Nobody can tell a slip from another word (`Parent`, `Patent`) by
-its letters, so names that look alike are found here and refused by nobody for that.
+proof fail, and what cannot be proved looks Unknown. Such names are found here and refused by nobody for that: they may
+be two words. A slip inside a word is not looked for, as nobody can tell it from another word (`Parent`, `Patent`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from stages.tools.fol.formula import Formula, FormulaError
 
@@ -84,50 +84,24 @@ class Symbols:
             FormulaError: as for `check`; nothing is added then.
         """
         predicates, constants = self.check(formula)
-        found = [*self.like_predicates(predicates), *self.like_constants(constants)]
+        found = self.like(predicates, constants)
         self.predicates.update(predicates)
         self.constants.update(dict.fromkeys(constants))
         return found
 
-    def like_predicates(self, names: Iterable[str]) -> list[tuple[str, str]]:
-        """Names that are no predicate here, each with one that is, or stands before it, and looks like it."""
-        return _alike(list(names), self.predicates, _same_predicate)
-
-    def like_constants(self, names: Iterable[str]) -> list[tuple[str, str]]:
-        """The same for names of individuals."""
-        return _alike(list(names), self.constants, _same_name)
+    def like(self, predicates: Iterable[str], constants: Iterable[str]) -> list[tuple[str, str]]:
+        """New names that differ from another of their kind in case, signs or a plural ending, each with that one."""
+        return [*_alike(list(predicates), self.predicates), *_alike(list(constants), self.constants)]
 
 
-def _alike(new: list[str], known: Iterable[str], same: Callable[[str, str], bool]) -> list[tuple[str, str]]:
+def _alike(new: list[str], known: Iterable[str]) -> list[tuple[str, str]]:
     found = []
     for place, name in enumerate(new):
-        twin = next((other for other in (*known, *new[:place]) if other != name and same(name, other)), None)
+        others = (other for other in (*known, *new[:place]) if other != name and _stem(other) == _stem(name))
+        twin = next(others, None)
         if twin is not None and name not in known:
             found.append((name, twin))
     return found
-
-
-def renamed(formula: Formula, predicates: dict[str, str], constants: dict[str, str], bound: tuple = ()) -> Formula:
-    """The formula with other names for some of its predicates and constants."""
-    kind, *parts = formula
-    if kind in ("∀", "∃"):
-        return (kind, parts[0], renamed(parts[1], predicates, constants, (*bound, parts[0])))
-    if kind in ("is", "="):
-        terms = parts if kind == "=" else parts[1:]
-        terms = [name if name in bound else constants.get(name, name) for name in terms]
-        return ("=", *terms) if kind == "=" else ("is", predicates.get(parts[0], parts[0]), *terms)
-    return (kind, *(renamed(part, predicates, constants, bound) for part in parts))
-
-
-def _same_name(one: str, other: str) -> bool:
-    """Whether two names differ in case, separators or a plural ending only."""
-    return _stem(one) == _stem(other)
-
-
-def _same_predicate(one: str, other: str) -> bool:
-    """The same, or one slip apart where they are long; names of individuals may be that close (larry, harry)."""
-    first, second = _stem(one), _stem(other)
-    return first == second or min(len(first), len(second)) > 4 and _one_slip(first, second)
 
 
 def _stem(name: str) -> str:
@@ -137,18 +111,3 @@ def _stem(name: str) -> str:
     if lower.endswith(("sses", "xes", "ches", "shes", "uses")):
         return lower.removesuffix("es")
     return lower[:-1] if len(lower) > 3 and lower.endswith("s") and not lower.endswith(("ss", "us", "is")) else lower
-
-
-def _one_slip(one: str, other: str) -> bool:
-    """Whether two letters are swapped, or in longer names one is added, dropped or changed, not the first or last.
-
-    Digits and last letters tell names apart on purpose: `Before2010` and `Before2011`, `Produced` and `Producer`.
-    """
-    start = next((place for place, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), 0)
-    rest, other_rest = one[start:], other[start:]
-    if not start or (rest[0] + other_rest[0]).strip("0123456789") != rest[0] + other_rest[0]:
-        return False
-    if rest[1::-1] == other_rest[:2] and rest[2:] == other_rest[2:]:
-        return True
-    changed = len(rest) > 1 and rest[1:] == other_rest[1:]
-    return min(len(one), len(other)) > 5 and (changed or rest[1:] == other_rest or rest == other_rest[1:])

@@ -14,7 +14,7 @@ from stages.tools import worker
 from stages.tools.fol.formula import Formula, FormulaError, taken_apart, text
 from stages.tools.fol.reading import parse
 from stages.tools.fol.story import Asked, Story, name_parts, read_story
-from stages.tools.fol.symbols import Symbols, renamed, signature
+from stages.tools.fol.symbols import Symbols, signature
 from stages.tools.tool import Tool, ToolError, toolkit
 
 MAX_PREMISES = 60
@@ -27,29 +27,25 @@ NOTHING_TOLD = Story()
 
 
 class Fol:
-    """The state of one chain: the premises it has stated, and the last entailment it asked for.
-
-    `repeated` holds premises that were refused because they are stated already: a text may say a thing twice.
-    """
+    """The state of one chain: the premises it has stated, and the last entailment it asked for."""
 
     def __init__(self, story: Story = NOTHING_TOLD) -> None:
         self.story = story
         self.symbols = Symbols()
-        self.alike: list[tuple[str, str]] = []  # names that may be another name's slip
+        self.alike = False  # whether names of the premises may be two spellings of one
         self.premises: list[Formula] = []
-        self.repeated: set[Formula] = set()
         self.asked = 0
         self.question: Formula | None = None  # the last one
         self.finding: dict | None = None  # of the last question; None when a premise came after it
 
     def premise(self, formula: str) -> str:
-        """State a premise; its canonical text, with a hint where a name may be a slip. ToolError where it is refused.
+        """State a premise; its canonical text, with a hint where a name may be another's second spelling.
 
-        No name is refused for its letters: what looks like a slip may be another word.
+        Raises:
+            ToolError: the premise is refused; never for how a name looks.
         """
         read = _read(formula)
         if read in self.premises:
-            self.repeated.add(read)
             raise ToolError("this premise is stated already; state the next one, or ask what follows")
         if len(self.premises) == MAX_PREMISES or sum(map(len, map(text, [*self.premises, read]))) > MAX_TEXT:
             raise ToolError(f"at most {MAX_PREMISES} premises of {MAX_TEXT:,} characters together; ask what follows")
@@ -57,12 +53,11 @@ class Fol:
             found = self.symbols.admit(read)
         except FormulaError as error:
             raise ToolError(str(error)) from None
-        slips = [pair for pair in found if not self.story.tells_apart(*pair)]
-        self.alike += slips
+        self.alike = self.alike or bool(found)
         self.premises.append(read)
         self.finding = None
         hints = "".join(
-            f" ({new} looks like {old}: if both are one, state it again with one name)" for new, old in slips
+            f" ({new} looks like {old}: if both are one, state it again with one name)" for new, old in found
         )
         return text(read) + hints
 
@@ -75,15 +70,13 @@ class Fol:
             predicates, constants = self.symbols.check(read)
         except FormulaError as error:
             raise ToolError(str(error)) from None
-        for new, old in (*self.symbols.like_predicates(predicates), *self.symbols.like_constants(constants)):
-            if not self.story.tells_apart(new, old):
-                raise ToolError(f"{new} looks like {old}; use one spelling, or names that differ more")
+        for new, old in self.symbols.like(predicates, constants):
+            raise ToolError(f"{new} looks like {old}; use one spelling, or names that differ more")
         finding = _finding(tuple(self.premises), read)
         if finding["outcome"] not in ("True", "False"):  # a proof holds whatever the names
             self._refuse_unknown(predicates, self.symbols.predicates, "predicate")
         if finding["outcome"] == "Unknown":
             self._refuse_unknown(constants, self.symbols.constants, "name")
-            finding = self._spelled_as_one(finding, read)
         self.finding, self.question = finding, read
         self.asked += 1
         return finding["outcome"]
@@ -94,20 +87,6 @@ class Fol:
             if name not in known and not self.story.asks_of(name):
                 listed = ", ".join(list(known)[:20]) or "none"
                 raise ToolError(f"the {kind} {name} stands in no premise; the premises have: {listed}")
-
-    def _spelled_as_one(self, finding: dict, asked: Formula) -> dict:
-        """The finding where names that look alike are one, with `spelling` where the outcome is another one then."""
-        predicates, constants = {}, {}
-        for new, old in self.alike:
-            if new in self.symbols.predicates and self.symbols.predicates.get(old) == self.symbols.predicates[new]:
-                predicates[new] = predicates.get(old, old)
-            if new in self.symbols.constants and old in self.symbols.constants:
-                constants[new] = constants.get(old, old)
-        if not predicates and not constants:
-            return finding
-        *premises, asked = (renamed(formula, predicates, constants) for formula in (*self.premises, asked))
-        other = _finding(tuple(dict.fromkeys(premises)), asked)
-        return other if other["outcome"] == "Unknown" else {**finding, "spelling": True}
 
     def rests_on(self, answer: str) -> bool:
         """Whether the answer (True, False, Unknown, or an option's letter) is what the stated premises entail, by a
@@ -131,6 +110,8 @@ class Fol:
         if outcome not in outcomes:
             yield True, f"the last question came out {outcome}"
             return
+        if asked is self.story.options.get(answer) and not self.story.asks_true:
+            yield False, "the right option may be the false one, or one that is possible"
         yield from self._about(answer)
         if outcome == "Unknown":
             yield from self._incomplete()
@@ -138,9 +119,10 @@ class Fol:
         if self.finding["alone"]:
             yield True, "the formula asked for, or its negation, is true whatever the premises say"
         told = bool(asked.told) and self._answer_told(answer, asked) == answer
+        all_understood = self.story.whole and asked.understood
         if self.finding["stated"] and not told:
-            yield not asked.perhaps_told, "one premise says just what was asked for, or its negation"
-        elif self.finding["part"] and not told and self.story.whole and asked.understood and _is_fact(self.question):
+            yield all_understood, "one premise says just what was asked for, or its negation"
+        elif self.finding["part"] and not told and all_understood and _is_fact(self.question):
             yield True, "one premise says what was asked for and more, and no sentence of the problem does"
 
     def _accepted(self, answer: str) -> tuple[Asked, tuple[str, ...]]:
@@ -148,11 +130,9 @@ class Fol:
         story = self.story
         option = story.options.get(answer)
         if option is None and len(answer) == 1 and answer.isupper():
-            return Asked(perhaps_told=True), ("True",)  # options that the text does not show one a line
+            return Asked(), ("True",)  # options that the text does not show one a line
         if option is not None and (label := LABELS.get(option.text.strip(". ").lower())) is None:
-            return option, {"false": ("True", "False"), "possible": ("True", "Unknown")}.get(
-                story.asks_which, ("True",)
-            )
+            return option, ("True",) if story.asks_true else ("True", "False", "Unknown")
         answer = answer if option is None else label
         if answer not in LABELS.values():
             return story.asked, ()
@@ -163,8 +143,7 @@ class Fol:
         """The answer that follows from what the problem says of the very statement that is asked about."""
         option = self.story.options.get(answer)
         if option is asked:
-            which = {"True": ("true", "possible"), "False": ("false",)}[asked.told]
-            return answer if self.story.asks_which in which else ""
+            return answer if asked.told == "True" else ""
         told = {"True": "False", "False": "True"}[asked.told] if self.story.asks_false else asked.told
         return answer if option and LABELS.get(option.text.strip(". ").lower()) == told else told
 
@@ -174,11 +153,8 @@ class Fol:
         if not story.comparable:
             return
         predicates, constants = signature(self.question)
-        asked, stated = {*predicates, *constants}, {*self.symbols.predicates, *self.symbols.constants}
-        if not any(map(story.speaks_of, asked | stated)):
-            short = all(map(story.may_abbreviate, asked | stated))
-            yield not short, "no name of the premises and the question shares a word with the problem"
-        elif not any(map(story.speaks_of, asked)):
+        asked = {*predicates, *constants}
+        if not any(map(story.speaks_of, asked)):
             yield False, "no name of the last question shares a word with the problem"
         if len(own := story.options.get(answer, Asked()).words) and constants:
             others = frozenset().union(*(option.words for option in story.options.values())) - own
@@ -189,12 +165,11 @@ class Fol:
     def _incomplete(self) -> Iterator[tuple[bool, str]]:
         """Unknown comes out of every premise that was left out, so each statement of the problem takes a premise."""
         finding, story = self.finding, self.story
-        if "spelling" in finding:
-            yield False, "it would not be Unknown if names that look alike were one"
-        if finding["different"] < story.statements:
-            too_few = finding["said"] + len(self.repeated) < story.fewest
-            told = finding["different"]
-            sure = too_few or finding["different_parts"] < story.different
+        if self.alike:
+            yield False, "it may be Unknown because two names are spellings of one"
+        told = finding["different"]
+        if told < story.statements:
+            sure = finding["different_parts"] < story.different
             yield sure, f"{told} premises say something, the problem makes {story.statements} statements"
 
     def results_used(self, answer: str) -> bool:

@@ -64,31 +64,17 @@ def test_every_notation_of_a_formula_is_one_formula(sources, formula):
 OTHER_SIGNS = {
     "P(a) → ¬Q(a)": [
         "P(a) ⟶ ¬Q(a)",
-        "P(a) ➜ ￢Q(a)",
         "P(a) --> ∼Q(a)",
         "P(a) –> ~Q(a)",
         "P(a) ==> !Q(a)",
         "Ｐ（ａ） → ￢Ｑ（ａ）",
         "𝑃(𝑎) → ¬𝑄(𝑎)",
-        "`P(a) → ¬Q(a)`",
-        "“P(a) → ¬Q(a)”",
-        "$P(a) \\to \\neg Q(a)$",
-        "\\(P(a) \\Rightarrow \\lnot Q(a)\\)",
-        "P(a) \\rightarrow\\neg \\text{Q}(a)",
-        "P(a) \rightarrow \neg Q(a)",  # as JSON reads "\rightarrow": a carriage return and "ightarrow"
-        "P(a)\to \neg Q(a)",
     ],
-    "P(a) ↔ Q(a)": ["P(a) ⟷ Q(a)", "P(a) <--> Q(a)", "P(a) <==> Q(a)", "P(a) \\iff Q(a)", "P(a) \\leftrightarrow Q(a)"],
-    "P(a) ∨ Q(a)": ["P(a) v Q(a)", "P(a) V Q(a)", "P(a) \\/ Q(a)", "P(a) \\lor Q(a)", "P(a) \vee Q(a)", "P(a) ⋁ Q(a)"],
-    "P(a) ∧ ¬Q(a)": ["P(a) /\\ ~Q(a)", "P(a) \\wedge \\neg Q(a)", "P(a) /\\NOT Q(a)", "P(a) ⋀ ¬Q(a)"],
-    "P(a) ⊕ Q(a)": ["P(a) \\oplus Q(a)", "P(a) ⨁ Q(a)", "P(a) \\veebar Q(a)"],
-    "∀x ∃y (L(x, y))": [
-        "\\forall x\\, \\exists y \\left(L(x, y)\\right)",
-        "\forall x \\exists y L(x，y)",
-    ],
-    "¬∃x ∃y (L(x, y))": ["∄x, y (L(x, y))", "\\nexists x y (L(x, y))"],
-    "a ≠ tom_sawyer": ["a \\neq 'tom sawyer'", "a ≠ tom\\_sawyer", 'a != "tom sawyer"'],
-    "Likes(alice, O'Brien)": ['Likes("alice", O’Brien)', "Likes(‘alice’, O'Brien)", "Likes(alice, “O’Brien”)"],
+    "P(a) ↔ Q(a)": ["P(a) ⟷ Q(a)", "P(a) <--> Q(a)", "P(a) <==> Q(a)"],
+    "P(a) ∨ Q(a)": ["P(a) || Q(a)", "P(a) \\/ Q(a)"],
+    "P(a) ∧ ¬Q(a)": ["P(a) /\\ ~Q(a)", "P(a) /\\NOT Q(a)", "P(a) && ¬Q(a)"],
+    "∀x ∃y (L(x, y))": ["∀x ∃y L(x，y)"],
+    "Likes(alice, O'Brien)": ["Likes(alice, O’Brien)"],
     "P(x86-64) ∧ P(x1a)": ["P(x86–64) ∧ P(x₁a)", "P(x86‑64) ∧ P(x₁a)"],
     "Prénom(josé)": ["Pre\u0301nom(jose\u0301)"],
     "Từ(Ștefan)": ["Tu\u031b\u0300(S\u0326tefan)"],
@@ -96,7 +82,7 @@ OTHER_SIGNS = {
 
 
 @pytest.mark.parametrize("canonical", OTHER_SIGNS)
-def test_signs_of_keyboards_word_processors_and_latex_are_read_where_they_can_mean_one_thing(canonical):
+def test_signs_of_keyboards_and_word_processors_are_read_where_they_can_mean_one_thing(canonical):
     assert [text(parse(source)) for source in OTHER_SIGNS[canonical]] == [canonical] * len(OTHER_SIGNS[canonical])
     assert text(parse(canonical)) == canonical
 
@@ -177,13 +163,13 @@ def test_every_formula_is_read_back_from_its_text(formula):
         ("∀x", "at the end: expected a formula such as"),
         ("a = ", "at the end: expected a variable or a name"),
         ("a = b = c", "at character 7, `= c`: expected an operator such as ∧ or → or the end"),
-        ("P(a) ^ Q(a)", "at character 6, `^ Q(a)`: it may mean `and` or `xor`; write ∧ or ⊕"),
-        ("P('a')", "at character 3, `'a')`: write names without quotes"),
-        ("Cold($x)", "at character 6, `$x)`: write a variable without it"),
-        ("\\alpha(a)", "at character 1, `\\alpha(a)`: write ∀ ∃ ¬ ∧ ∨ → ↔ ⊕ or forall exists not and or"),
-        ("P(a) ← Q(a)", "at character 6, `← Q(a)`: write the condition first, as in A → B"),
-        ("-P(a)", "at character 1, `-P(a)`: write ¬ for not and -> for implies"),
-        ("Age(a) > 3", "at character 8, `> 3`: write a predicate such as Less(x, y)"),
+        ("P(a) ^ Q(a)", "at character 6, `^ Q(a)`: this sign has no place in a formula"),
+        ("P('a')", "at character 3, `'a')`: this sign has no place in a formula; write names without quotes"),
+        ("Cold($x)", "at character 6, `$x)`: this sign has no place in a formula"),
+        ("\\alpha(a)", "at character 1, `\\alpha(a)`: this sign has no place in a formula"),
+        ("P(a) ← Q(a)", "at character 6, `← Q(a)`: this sign has no place in a formula"),
+        ("-P(a)", "at character 1, `-P(a)`: this sign has no place in a formula"),
+        ("Age(a) > 3", "at character 8, `> 3`: this sign has no place in a formula"),
         ("P(a) + Q(a)", "at character 6, `+ Q(a)`: this sign has no place in a formula"),
         ("P(a);Q(a)", "at character 5, `;Q(a)`: this sign has no place in a formula"),
         ("P(a), Q(a)", "at character 5, `, Q(a)`: expected an operator such as ∧ or → or the end"),
@@ -193,9 +179,9 @@ def test_every_formula_is_read_back_from_its_text(formula):
         ("P(q\u0301)", "at character 4, "),  # no letter has this accent
         ("P(\u200ba)", "at character 3, `<U+200B>a)`: this sign has no place in a formula"),
         ("P(1٢)", "at character 4, `٢)`: this sign has no place in a formula"),
-        ("__import__('os').system('true')", "at character 18, `system('true')`: expected an operator such as"),
-        ("∀x (P('x'))", "at character 7, `'x'))`: write names without quotes"),  # the variable, or a thing of that name
-        ("'P' ∧ Q(a)", "at character 1, `'P' ∧ Q(a)`: write names without quotes"),
+        ("__import__('os').system('true')", "at character 12, `'os').system('true')`: this sign has no place"),
+        ("∀x (P('x'))", "at character 7, `'x'))`: this sign has no place in a formula"),
+        ("'P' ∧ Q(a)", "at character 1, `'P' ∧ Q(a)`: this sign has no place in a formula"),
     ],
 )
 def test_what_is_no_formula_is_refused_with_its_place(source, message):
@@ -215,8 +201,6 @@ def test_what_is_no_formula_is_refused_with_its_place(source, message):
         ("P(a) → Q(a) ∧ R(a) ∨ P(a)", "at character 20, `∨ P(a)`: ∧ and ∨ in one row"),
         ("∀x P(x) → Q(x)", "at character 9, `→ Q(x)`: how far ∀x reaches has two readings; add brackets after it"),
         ("∃x ¬P(x) ∧ Q(a)", "at character 10, `∧ Q(a)`: how far ∃x reaches has two readings; add brackets after it"),
-        ("∀x P(x) v Q(x)", "at character 9, `v Q(x)`: how far ∀x reaches has two readings; add brackets after it"),
-        ("P(a) v Q(a) ∧ R(a)", "at character 13, `∧ R(a)`: ∨ and ∧ in one row have two readings; add brackets"),
         ("∀x. P(x) & Q(x)", "at character 10, `& Q(x)`: how far ∀x reaches has two readings; add brackets after it"),
     ],
 )

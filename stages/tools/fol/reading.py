@@ -2,7 +2,7 @@
 
 The text is read once from left to right and never evaluated. Where two readings are common (`A ∧ B ∨ C`, a chain of
 arrows, `∀x P(x) → Q(x)`, `^`) there is none: a guess would decide the answer. Terms are names: there are no functions.
-Signs are read as keyboards, word processors and LaTeX write them, where they can mean one thing only.
+Signs are read as keyboards and word processors write them, where they can mean one thing only.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ _LETTER = "A-Za-z0-9_À-ÖØ-öø-ſȘ-țẠ-ỹ"
 _SIGNS = ("<-->", "<==>", "<->", "<=>", "-->", "==>", "->", "=>", "&&", "||", "/\\", "\\/", "!=", "==")
 _TOKEN = re.compile(
     rf"\s*+(?:(?P<name>[{_LETTER}]++(?:[-.'][{_LETTER}]++)*\+*+)"
-    rf"|(?P<quote>[\"'])(?P<quoted>[{_LETTER}]++(?:[-.' ][{_LETTER}]++)*\+*+)(?P=quote)"
-    rf"|(?P<sign>{'|'.join(map(re.escape, _SIGNS))}|[¬~!∧&∨|→↔⊕=≠∀∃∄()\[\],.:]))"
+    rf"|(?P<sign>{'|'.join(map(re.escape, _SIGNS))}|[¬~!∧&∨|→↔⊕=≠∀∃()\[\],.:]))"
 )
 _BOUND = re.compile(rf"[{_LETTER}]++")
 _SHORT = re.compile(r"[a-z]_?[0-9]*")
@@ -35,63 +34,16 @@ _OPERATORS = {
     **dict.fromkeys(("↔", "<->", "<-->", "<=>", "<==>", "iff"), "↔"),
     **dict.fromkeys(("∀", "forall", "all"), "∀"),
     **dict.fromkeys(("∃", "exists"), "∃"),
-    "∄": "∄",
     **dict.fromkeys(("=", "=="), "="),
     **dict.fromkeys(("≠", "!="), "≠"),
 }
-# Other signs for the same, one for one, so that an error's place stays that in the text.
-_ALIKE = str.maketrans(
-    {
-        **dict.fromkeys("⇒⟹⟶⇨➔➙➛➜➝➞➡", "→"),
-        **dict.fromkeys("⇔⟺⟷", "↔"),
-        **dict.fromkeys("⋀", "∧"),
-        **dict.fromkeys("⋁", "∨"),
-        **dict.fromkeys("⊻⨁", "⊕"),
-        **dict.fromkeys("∼˜￢", "¬"),
-        **dict.fromkeys("‐‑‒–−", "-"),
-        **dict.fromkeys("‘’‛ʼ′`´", "'"),
-        **dict.fromkeys("“”„‟″«»", '"'),
-        "、": ",",
-        "。": ".",
-        **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)},  # full width
-        **{0x2080 + digit: str(digit) for digit in range(10)},  # subscripts
-    }
-)
-_LATEX = {
-    **dict.fromkeys(("neg", "lnot"), "¬"),
-    **dict.fromkeys(("land", "wedge", "bigwedge"), "∧"),
-    **dict.fromkeys(("lor", "vee", "bigvee"), "∨"),
-    **dict.fromkeys(("oplus", "veebar"), "⊕"),
-    **dict.fromkeys(("to", "rightarrow", "Rightarrow", "longrightarrow", "Longrightarrow", "implies"), "→"),
-    **dict.fromkeys(("leftrightarrow", "Leftrightarrow", "longleftrightarrow", "Longleftrightarrow", "iff"), "↔"),
-    **dict.fromkeys(("neq", "ne"), "≠"),
-    "forall": "∀",
-    "exists": "∃",
-    "nexists": "∄",
-    **dict.fromkeys(("left", "right", "quad", "qquad", "displaystyle"), " "),
-}
-# A command whose first letter was read as an escape: in JSON "\forall" is a form feed and "orall".
-_EATEN = {"\forall": "∀", "\rightarrow": "→", "\to": "→", "\vee": "∨", "\veebar": "⊕", "\neg": "¬"}
-_COMMAND = re.compile(
-    r"(?<!/)\\(?:([A-Za-z]++)(?:\{([A-Za-z0-9_]++)\})?|[,;:! ()\[\]])"
-    rf"|(?:{'|'.join(sorted(map(re.escape, _EATEN), key=len, reverse=True))})(?![A-Za-z])"
-)
-_WRAPPED = re.compile(r"""\s*+(?:\$[^$]++\$|'[^']++'|"[^"]++")\s*+""")  # a formula between dollars, backticks or quotes
-_TEXT_COMMANDS = ("text", "mathrm", "mathit", "mathsf", "mathbf", "textit", "textrm", "operatorname")
-
+# Other signs for the same.
+_ALIKE = str.maketrans("⇒⟹⟶⇔⟺⟷⊻∼‐‒–−’", "→→→↔↔↔⊕¬----'")
 _CLOSING = {"(": ")", "[": "]"}
-_HINTS = {
-    "^": "it may mean `and` or `xor`; write ∧ or ⊕",
-    "\\": "write ∀ ∃ ¬ ∧ ∨ → ↔ ⊕ or forall exists not and or -> <-> xor",
-    "←": "write the condition first, as in A → B",
-    "⇐": "write the condition first, as in A → B",
-    "$": "write a variable without it",
-    "'": "write names without quotes",
-    '"': "write names without quotes",
-    "-": "write ¬ for not and -> for implies",
-    "<": "write a predicate such as Less(x, y)",
-    ">": "write a predicate such as Less(x, y)",
-}
+_NO_PLACE = (
+    "this sign has no place in a formula; write names without quotes, and ∀ ∃ ¬ ∧ ∨ → ↔ ⊕ = "
+    "or forall exists not and or -> <-> xor ="
+)
 
 
 def parse(text: str, conventions: bool = False) -> Formula:
@@ -109,27 +61,7 @@ def parse(text: str, conventions: bool = False) -> Formula:
     """
     if len(text) > MAX_LENGTH:
         raise FormulaError("length", f"the formula has {len(text):,} characters, limit {MAX_LENGTH:,}; split it")
-    return _Reader(_plain(text), conventions).whole()
-
-
-def _plain(text: str) -> str:
-    """The text in plain signs, each at its old place but after an accent of its own or `\\_`."""
-    text = unicodedata.normalize("NFC", text).translate(_ALIKE).replace("\\_", "_")
-    text = "".join(
-        unicodedata.normalize("NFKC", sign) if "\U0001d400" <= sign <= "\U0001d7ff" else sign for sign in text
-    )
-    if _WRAPPED.fullmatch(text):
-        text = text.replace(text.strip()[0], " ")
-    return _COMMAND.sub(_command, text)
-
-
-def _command(match: re.Match) -> str:
-    """What a command of LaTeX stands for, as long as it was."""
-    name, inner = match[1], match[2]
-    if inner and name in _TEXT_COMMANDS:
-        return inner.rjust(len(match[0]))
-    sign = _EATEN.get(match[0], " ") if name is None else _LATEX.get(name, "")
-    return match[0] if inner or not sign else sign.ljust(len(match[0]))
+    return _Reader(unicodedata.normalize("NFKC", text).translate(_ALIKE), conventions).whole()
 
 
 class _Reader:
@@ -143,22 +75,21 @@ class _Reader:
     def advance(self, position: int) -> None:
         match = _TOKEN.match(self.source, position)
         if match is not None:
-            self.is_quoted = match.lastgroup == "quoted"
-            self.start = match.start("quote" if self.is_quoted else match.lastgroup)
+            self.start = match.start(match.lastgroup)
             self.end, self.token = match.end(), match[match.lastgroup]
             lower = self.token.lower()
             written = self.token in (lower, lower.upper(), lower.capitalize())
-            self.operator = _OPERATORS.get(lower) if written and not self.is_quoted else None
+            self.operator = _OPERATORS.get(lower) if written else None
             self.is_name = match.lastgroup == "name" and self.operator is None
-            if (self.is_name or self.is_quoted) and len(self.token) > MAX_NAME:
+            if self.is_name and len(self.token) > MAX_NAME:
                 raise self.error(f"the name has {len(self.token):,} characters, limit {MAX_NAME}", "length")
             return
         self.start = self.end = len(self.source) - len(self.source[position:].lstrip())
         self.token, self.operator = self.source[self.start : self.start + 1], None
-        self.is_name = self.is_quoted = False
+        self.is_name = False
         if self.token:
             if self.token != "^" or not self.conventions:
-                raise self.error(_HINTS.get(self.token, "this sign has no place in a formula"))
+                raise self.error(_NO_PLACE)
             self.operator, self.end = "∧", self.end + 1
 
     def next(self) -> None:
@@ -206,7 +137,7 @@ class _Reader:
         if self.operator == "¬":
             self.next()
             formula = ("¬", self.unary())
-        elif self.operator in (*QUANTIFIERS, "∄"):
+        elif self.operator in QUANTIFIERS:
             formula = self.quantified()
         elif self.token in _CLOSING:
             formula = self.in_brackets()
@@ -214,13 +145,9 @@ class _Reader:
             formula = self.atom()
         elif self.operator in (*JOINING, *ARROWS):
             raise self.error(f"{self.operator} stands between two formulas, as in A {self.operator} B")
-        elif self.is_quoted:
-            raise self.error(_HINTS['"'])
         else:
             raise self.error("expected a formula such as Student(rina), ¬A or ∀x (A → B)")
         self.depth -= 1
-        if self.is_name and self.token in ("v", "V"):  # behind a formula no name has a place, so `A v B` is A ∨ B
-            self.operator, self.is_name = "∨", False
         return formula
 
     def in_brackets(self) -> Formula:
@@ -234,8 +161,7 @@ class _Reader:
 
     def quantified(self) -> Formula:
         """`∀x (...)`, `all x. (...)`, `∀x ∃y (...)`, `forall x, y (...)`, `∀x P(x)`."""
-        none, variables = self.operator == "∄", []
-        quantifier = "∃" if none else self.operator
+        quantifier, variables = self.operator, []
         self.next()
         while self.is_name and not (variables and self.starts_atom()):
             name = _BOUND.match(self.source, self.start)
@@ -257,7 +183,7 @@ class _Reader:
                 raise self.error(problem, "ambiguous")
         for name in reversed(variables):
             formula = (quantifier, name, formula)
-        return ("¬", formula) if none else formula
+        return formula
 
     def starts_atom(self) -> bool:
         """Whether the name is followed as in `P(x)`, `P (x)` or `x = y`; in `forall x y (...)` y is a variable."""
@@ -288,14 +214,9 @@ class _Reader:
         return ("is", name, *terms)
 
     def term(self) -> str:
-        if self.is_quoted and not _SHORT.fullmatch(self.token):
-            name = self.token.replace(" ", "_")
-        elif self.is_quoted:
-            raise self.error(_HINTS['"'])  # it may be a variable
-        elif self.is_name:
-            name = self.token
-        else:
+        if not self.is_name:
             raise self.error("expected a variable or a name")
+        name = self.token
         self.next()
         return name
 

@@ -1,8 +1,8 @@
 """The one number that a text surely states, with its unit; None for everything else, never a guess.
 
-`18`, `$1,234.50`, `12 red apples`, `50%`, `3 1/2 cups`, `1.5 × 10^3`, `x = -3`, `3 dozen eggs`, `5 twelfths`, `2 lakh`
-and `5 feet 6 inches` are read; several numbers, number words, ranges, times of day, roots and powers are not. Every
-pattern runs in linear time.
+`18`, `$1,234.50`, `12 red apples`, `50%`, `3 1/2 cups`, `1.5 × 10^3`, `x = -3`, `3 dozen eggs`, `5 twelfths` and
+`2 lakh` are read; several numbers (`5 feet 6 inches`), number words, ranges, times of day, roots and powers are not.
+Every pattern runs in linear time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
 
 from stages.records.numbers import PARTS, spread
 from stages.tools.calls import number
@@ -21,25 +20,19 @@ MAX_EXPONENT = 64  # of a number in scientific notation
 # What one unit is, in the first unit of its line; all exact by definition.
 _MEASURES = {
     "percent": "% 1, percent 1, pct 1",
-    "dollars": "dollar 1, $ 1, usd 1, buck 1, cent 1/100, ¢ 1/100, penny 1/100, nickel 1/20, dime 1/10",
+    "dollars": "dollar 1, $ 1, usd 1, buck 1, cent 1/100, ¢ 1/100, penny 1/100",
     "euros": "euro 1, € 1, eur 1",
     "length": "meter 1, metre 1, km 1000, kilometer 1000, kilometre 1000, cm 1/100, centimeter 1/100, "
     "centimetre 1/100, mm 1/1000, millimeter 1/1000, millimetre 1/1000, dm 1/10, decimeter 1/10, decimetre 1/10, "
-    "inch 127/5000, foot 381/1250, ft 381/1250, yard 1143/1250, yd 1143/1250, mile 201168/125, mi 201168/125, "
-    "furlong 201.168, chain 20.1168, rod 5.0292, fathom 1.8288, hand 0.1016",
-    "length power2": "acre 4046.8564224, hectare 10000",
+    "inch 127/5000, foot 381/1250, ft 381/1250, yard 1143/1250, yd 1143/1250, mile 201168/125, mi 201168/125",
     "time": "second 1, sec 1, minute 60, min 60, hour 3600, hr 3600, h 3600, day 86400, week 604800, "
-    "fortnight 1209600, ms 1/1000, millisecond 1/1000",
+    "ms 1/1000, millisecond 1/1000",
     "calendar time": "month 1, year 12, yr 12, decade 120, century 1200",
     "mass": "gram 1, g 1, kg 1000, kilogram 1000, kilo 1000, tonne 1000000, mg 1/1000, milligram 1/1000, "
-    "pound 45359237/100000, lb 45359237/100000, £ 45359237/100000, ounce 45359237/1600000, oz 45359237/1600000, "
-    "stone 317514659/50000, grain 0.06479891, carat 1/5",
+    "pound 45359237/100000, lb 45359237/100000, £ 45359237/100000, ounce 45359237/1600000, oz 45359237/1600000",
     "volume": "liter 1, litre 1, l 1, ml 1/1000, milliliter 1/1000, millilitre 1/1000, cl 1/100, centiliter 1/100, "
     "centilitre 1/100, dl 1/10, deciliter 1/10, decilitre 1/10",
     "kitchen volume": "cup 1, pint 2, quart 4, gallon 16, tablespoon 1/16, tbsp 1/16, teaspoon 1/48, tsp 1/48",
-    "power": "watt 1, kilowatt 1000, kw 1000, megawatt 1000000",
-    "frequency": "hertz 1, hz 1, kilohertz 1000, khz 1000, megahertz 1000000, mhz 1000000, gigahertz 1000000000",
-    "data": "bit 1, byte 8",
 }
 UNITS = {
     unit.split()[0]: (dimension, number(unit.split()[1]))
@@ -51,8 +44,6 @@ ALSO = {
     **dict.fromkeys(("ounce", "oz"), ("volume", "kitchen volume")),
     **dict.fromkeys(("cent", "¢", "penny"), ("euros", "mass")),  # the pound is money too
 }
-# Units that nobody means without saying so: `28 feet` are 84 hands, and yet not 84.
-_SELDOM = set("furlong chain rod fathom hand stone grain carat fortnight nickel dime acre hectare".split())
 _PLURALS = {"feet": "foot", "inches": "inch", "centuries": "century", "pennies": "penny", "gross": "gross"}
 _POWERS = {"square": 2, "sq": 2, "cubic": 3}
 _CURRENCIES = {"$", "€", "£"}
@@ -66,18 +57,19 @@ SCALES = _TIMES | _OTHERWISE
 # Units and scales that are in no table, as their size depends on where and when, or is seldom asked for. A number with
 # one of them may be equal to any other. A word that is not here names what is counted, `plums`, and changes no number.
 _VAGUE = set(
-    """ton quintal league cubit ell karat dram scruple hundredweight cwt micron micrometer micrometre nanometer
-    nanometre angstrom parsec lightyear mil nautical knot mph kph kmh kmph mps fps rpm mpg ppm ppb bps dpi permille
-    percentage bushel peck barrel hogshead cord gill cc floz fluid jigger ream quire brace couple trio quartet quintet
-    sextet octet myriad googol zillion milliard billiard quadrillion quintillion sextillion septillion octillion
-    nonillion decillion kharab arab wan farthing shilling guinea pence quid florin paise paisa pfennig kopeck centavo
-    centime celsius fahrenheit kelvin rankine radian gradian steradian arcminute arcsecond joule kilojoule calorie
-    kilocalorie kcal cal btu erg electronvolt therm kwh wh horsepower volt kilovolt millivolt ampere amp milliamp ohm
-    farad coulomb tesla gauss newton kilonewton dyne pascal kilopascal kpa hectopascal millibar mbar atm psi torr mmhg
-    becquerel curie sievert lumen lux candela decibel kilobit kilobyte kib megabit megabyte mib gigabit gigabyte gib
-    terabit terabyte petabyte mol mmol molar semester trimester biennium lustrum microgram mcg microsecond nanosecond
-    microliter microlitre kiloliter kilolitre decagram dag hectogram decameter decametre hectometer hectometre
-    megameter""".split()
+    """nickel dime furlong chain rod fathom hand acre hectare fortnight stone grain carat watt kilowatt kw megawatt
+    hertz hz kilohertz khz megahertz mhz gigahertz bit byte ton quintal league cubit ell karat dram scruple
+    hundredweight cwt micron micrometer micrometre nanometer nanometre angstrom parsec lightyear mil nautical knot
+    mph kph kmh kmph mps fps rpm mpg ppm ppb bps dpi permille percentage bushel peck barrel hogshead cord gill cc
+    floz fluid jigger ream quire brace couple trio quartet quintet sextet octet myriad googol zillion milliard
+    billiard quadrillion quintillion sextillion septillion octillion nonillion decillion kharab arab wan farthing
+    shilling guinea pence quid florin paise paisa pfennig kopeck centavo centime celsius fahrenheit kelvin rankine
+    radian gradian steradian arcminute arcsecond joule kilojoule calorie kilocalorie kcal cal btu erg electronvolt
+    therm kwh wh horsepower volt kilovolt millivolt ampere amp milliamp ohm farad coulomb tesla gauss newton
+    kilonewton dyne pascal kilopascal kpa hectopascal millibar mbar atm psi torr mmhg becquerel curie sievert lumen
+    lux candela decibel kilobit kilobyte kib megabit megabyte mib gigabit gigabyte gib terabit terabyte petabyte mol
+    mmol molar semester trimester biennium lustrum microgram mcg microsecond nanosecond microliter microlitre
+    kiloliter kilolitre decagram dag hectogram decameter decametre hectometer hectometre megameter""".split()
 )
 
 _NUMBER_WORDS = set(_TIMES) | set(
@@ -109,7 +101,6 @@ _TOKEN = re.compile(
     r"(?P<number>(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9]|,[0-9]{3})|[0-9]++)(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?|\.[0-9]++)"
     r"|(?P<word>[^\W\d_]++(?:'[^\W\d_]++)?)|(?P<symbol>\S)"
 )
-_COMPOUND = re.compile(r",? and (?=[0-9$])|(?<=[^\W\d_]),? (?=[0-9])")
 _REWRITES = [
     (re.compile(r"\\(?:left|right|[!,;: ])|(?<=[0-9])\{(?=,\})|(?<=,)\}(?=[0-9])"), ""),
     (re.compile(r"\\text\{([^{}]*)\}"), r" \1"),
@@ -153,7 +144,7 @@ class Quantity:
     def sizes(self) -> set[Fraction]:
         """The sizes of the units that a bare number may be in, also of square and cubic ones."""
         line, _, power = self.dimension.partition(" power")
-        return {UNITS[unit][1] ** int(power or 1) for unit in UNITS.keys() - _SELDOM if UNITS[unit][0] == line}
+        return {UNITS[unit][1] ** int(power or 1) for unit in UNITS if UNITS[unit][0] == line}
 
 
 def quantity(text: str) -> Quantity | None:
@@ -163,7 +154,7 @@ def quantity(text: str) -> Quantity | None:
     text = rewritten(text)
     if rounded := _ROUNDED.fullmatch(text):
         return replace(_quantity(list(_TOKEN.finditer(rounded[1]))), spread=number(rounded[2]))
-    return _quantity(list(_TOKEN.finditer(text))) or _compound(text)
+    return _quantity(list(_TOKEN.finditer(text)))
 
 
 def rewritten(text: str) -> str:
@@ -218,20 +209,6 @@ def _units(names: list[str]) -> frozenset[str]:
     known = {name for name in singular if name in UNITS or {name, f"{name}s"} & _VAGUE}
     short = {name for name in names[:1] if len(name) == 2 and name not in _SHORT}
     return frozenset(known | short)
-
-
-def _compound(text: str) -> Quantity | None:
-    """`5 feet 6 inches`, `2 hours and 30 minutes`, `$5 and 10 cents`: measures of one kind, the larger unit first."""
-    texts = _COMPOUND.split(text)
-    parts = [_quantity(list(_TOKEN.finditer(part))) for part in texts] if len(texts) > 1 else [None]
-    if None in parts or any(not part.dimension or len(part.nouns) > 1 for part in parts):
-        return None
-    for larger, smaller in pairwise(parts):
-        if smaller.dimension != larger.dimension or not 0 <= smaller.value * smaller.size < larger.size:
-            return None
-    first = parts[0]
-    total = sum(part.value * part.size for part in parts) / first.size
-    return None if first.value < 0 else replace(first, value=total, face=total, scaled=total)
 
 
 def _sign_and_currency(tokens: list[re.Match], first: int) -> tuple[int, bool, list[str]]:

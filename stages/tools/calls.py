@@ -78,9 +78,7 @@ def parse(text: str, tools: dict[str, Tool]) -> Call:
     Whitespace around the call and one pair of markdown fences or backticks are tolerated. Strings take single or double
     quotes and may run over lines; `\\\\`, `\\"`, `\\'` and `\\n` are escapes, any other backslash is itself.
     """
-    if len(text) > MAX_LENGTH:
-        problem = f"the call has {len(text):,} characters, limit {MAX_LENGTH:,}; write a shorter one"
-        raise CallError("malformed_call", problem, tools)
+    check_length(text, tools)
     source = text.strip()
     if not source.isprintable():
         refuse_hidden(source, tools)
@@ -184,6 +182,13 @@ def typed(tool: Tool, arguments: list[tuple[str, Value]], tools: dict[str, Tool]
     return typed
 
 
+def check_length(text: str, tools: dict[str, Tool]) -> None:
+    """CallError where a call is too long to be read."""
+    if len(text) > MAX_LENGTH:
+        problem = f"the call has {len(text):,} characters, limit {MAX_LENGTH:,}; write a shorter one"
+        raise CallError("malformed_call", problem, tools)
+
+
 def refuse_hidden(text: str, tools: dict[str, Tool]) -> None:
     """Control and format characters (NUL, right-to-left override) show a reader another call than the one that runs."""
     for character in text:
@@ -194,5 +199,9 @@ def refuse_hidden(text: str, tools: dict[str, Tool]) -> None:
 
 def shown(text: str) -> str:
     """At most 60 characters of a model's text on one line, for an error message."""
+    return f"`{clipped(text)}`"
+
+
+def clipped(text: str) -> str:
     line = "".join(c if c.isprintable() else " " for c in text[: ECHO + 1])
-    return f"`{line}`" if len(line) <= ECHO else f"`{line[: ECHO - 3]}...`"
+    return line if len(line) <= ECHO else f"{line[: ECHO - 3]}..."

@@ -12,7 +12,7 @@ import re
 
 from stages.records.chain import Call, Value, value_text
 from stages.records.schema import refuse_constant
-from stages.tools.calls import KIND_EXAMPLES, MAX_LENGTH, CallError, number, refuse_hidden, shown, typed
+from stages.tools.calls import KIND_EXAMPLES, CallError, check_length, number, refuse_hidden, shown, typed
 from stages.tools.tool import Tool
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*+")
@@ -46,7 +46,7 @@ def parse_json(name: str, arguments_json: str, tools: dict[str, Tool]) -> Call:
         except TypeError:
             raise CallError("bad_arguments", f"{name}: {key} must be {KIND_EXAMPLES[kind]}", tools) from None
     call = Call(name, typed(tools[name], arguments, tools))
-    _check_length(call.text(), tools)
+    check_length(call.text(), tools)
     return call
 
 
@@ -72,7 +72,7 @@ def call_text(name: str, arguments_json: str, tools: dict[str, Tool]) -> str:
 
 def _pairs(arguments_json: str, tools: dict[str, Tool]) -> _Pairs:
     """The object's keys and values; CallError where the text is no JSON object or holds what a call may not hold."""
-    _check_length(arguments_json, tools)
+    check_length(arguments_json, tools)
     try:
         pairs = json.loads(
             arguments_json,
@@ -102,9 +102,3 @@ def _value(written: object, kind: str) -> Value:
     if type(written) is not str:
         raise TypeError
     return written
-
-
-def _check_length(text: str, tools: dict[str, Tool]) -> None:
-    if len(text) > MAX_LENGTH:
-        problem = f"the call has {len(text):,} characters, limit {MAX_LENGTH:,}; write a shorter one"
-        raise CallError("malformed_call", problem, tools)

@@ -81,14 +81,7 @@ class Worker:
             if self.process.poll() is None:
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-            self.forget()
-
-    def forget(self) -> None:
-        """Let go of the process without touching it."""
-        if self.process is not None:
             self.line.close()
-            if self.process.returncode is None:
-                self.process.returncode = 0  # after a fork: it is not ours to wait for
         self.process, self.calls, self.ready = None, 0, set()
 
     def _ask(self, function: str, request: dict, seconds: float) -> object:
@@ -144,7 +137,8 @@ class Worker:
 def _after_fork() -> None:
     """A forked child must not talk to its parent's worker: it lets go of it and starts its own."""
     global _worker
-    _worker.forget()
+    if _worker.process is not None:
+        _worker.process.returncode = 0  # it is not ours to wait for
     _worker = Worker()
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
+from stages.tools.calls import clipped
 from stages.tools.deduction.english import MAX_LENGTH, read_question, read_sentence, sentences
 from stages.tools.deduction.vocabulary import VARIABLE, Literal, Reading, Vocabulary
 from stages.tools.tool import Tool, ToolError, toolkit
@@ -159,7 +160,7 @@ class Deduction:
         """The literal of a fact that a model wrote; ToolError where it is not understood."""
         reading = read_sentence(fact)
         if reading is None or reading.conditions:
-            raise ToolError(f'"{_short(fact)}" is not understood; write one fact, such as "Leo is not red"')
+            raise ToolError(f'"{clipped(fact)}" is not understood; write one fact, such as "Leo is not red"')
         return self.theory.vocabulary.spelled(reading.conclusion)
 
     def recall(self, about: str) -> str:
@@ -177,7 +178,7 @@ class Deduction:
         topic = vocabulary.property(name) or vocabulary.verb(name)
         if topic:
             found += [r.sentence for r in self.rules if any(topic in (c.verb, c.object) for c in r.conditions)]
-        return " ".join(found) or f'Nothing is said about "{_short(about)}".'
+        return " ".join(found) or f'Nothing is said about "{clipped(about)}".'
 
     def check(self, fact: str) -> str:
         """True if the fact is known, False if its negation is, Unknown if neither is known so far."""
@@ -187,7 +188,7 @@ class Deduction:
     def derive(self, fact: str) -> str:
         """Add the fact if one rule gives it from what is known; ToolError otherwise."""
         literal = self.read(fact)
-        text = _short(literal.text())
+        text = clipped(literal.text())
         if literal in self.known:
             raise ToolError(f'"{text}" is known already; derive a new fact or finish')
         if literal.negated() in self.known:
@@ -265,12 +266,6 @@ def _about(literal: Literal, individual: str) -> Literal:
 def _sentence(literal: Literal) -> str:
     text = literal.text()
     return f"{text[0].upper()}{text[1:]}."
-
-
-def _short(text: str) -> str:
-    line = "".join(sign if sign.isprintable() else " " for sign in text[:200])
-    line = " ".join(line.split())
-    return line if len(line) <= 60 else line[:57] + "..."
 
 
 RECALL = Tool(

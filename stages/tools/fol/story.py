@@ -162,25 +162,9 @@ def _heard(text: str, said: list[str], clauses: dict[str, frozenset[Literal]]) -
 
 
 def _made_of(parts: list[str], words: Sequence[str]) -> bool:
-    """Whether the parts of a name are words of a sentence; a word may be several parts, as in BSc, or run together."""
-    joined = "".join(parts)
-    if any(_runs_on(joined, words[start:]) for start in range(len(words))):
-        return bool(joined)
+    """Whether the parts of a name, or all of them run together (`HasMSc`), are words of a sentence."""
     stems = set(map(_stem, words))
-    covered = {0}
-    for end in range(1, len(parts) + 1):
-        if any(start in covered and _stem("".join(parts[start:end])) in stems for start in range(end)):
-            covered.add(end)
-    return bool(parts) and len(parts) in covered
-
-
-def _runs_on(joined: str, words: Sequence[str]) -> bool:
-    """Whether a name is some words in a row, the first one first: anygreenhouse."""
-    for word in words:
-        if not joined.startswith(word):
-            return not joined
-        joined = joined[len(word) :]
-    return not joined
+    return bool(parts) and ("".join(parts) in words or stems.issuperset(map(_stem, parts)))
 
 
 def _words(text: str) -> list[str]:

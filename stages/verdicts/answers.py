@@ -7,7 +7,7 @@ Only what is in a mathematician's notation, such as `\\sqrt{2}`, goes on to Math
 - numbers are equal where they differ by at most the tolerance; without one, `1/3` and `0.3333` differ
 - a long decimal is what a float prints: `0.3333333333333333` is `1/3`, `0.30000000000000004` is `0.3`
 - a unit on one side only is ignored: `18 dollars` is `18`, `50%` is `50`; `18 apples` against `18 pears` is undecided
-- measures on both sides are converted: `36 inches` is `3 feet`, `3 feet` is neither `3 meters` nor `3 hours`
+- measures of one kind are converted: `36 inches` is `3 feet`, `3 feet` is not `3 meters`; of two kinds are undecided
 - a unit or scale in no table (`3 tons`, `20 degrees celsius`) against another number is undecided, never different
 - `50%` is also `0.5`; `2 hours` against `120` or `3 dozen` against `3` is undecided, as the question decides the unit
 - `{1, 2}` is `{2, 1}`, `(1, 2)` is not `(2, 1)`; `[1, 2]` against `(1, 2)` is undecided, `[1, 2)` is not `[1, 2]`
@@ -23,7 +23,7 @@ from fractions import Fraction
 from stages.records.numbers import near_fraction
 from stages.verdicts import notation
 from stages.verdicts.groups import equal_groups, equal_number, group
-from stages.verdicts.quantities import ALSO, MAX_LENGTH, SCALES, Quantity, holds_no_number, quantity
+from stages.verdicts.quantities import MAX_LENGTH, SCALES, Quantity, holds_no_number, quantity
 from stages.verdicts.stated import stated
 
 _LABELS = {
@@ -146,18 +146,16 @@ def _equal_quantities(a: Quantity, b: Quantity, tolerance: Fraction) -> bool | N
 
 
 def _may_convert(a: Quantity, b: Quantity) -> bool:
-    """Whether units that differ may make other numbers equal: one of no known size, other rates, ounces and cups."""
+    """Whether units that differ may make other numbers equal: one of no known size, or other rates."""
     rates = len(a.units) > 1 and len(b.units) > 1 and a.units != b.units
-    lines = {line for unit in a.units for line in ALSO.get(unit, ())} & {b.dimension}
-    lines |= {line for unit in b.units for line in ALSO.get(unit, ())} & {a.dimension}
-    return a.vague() != b.vague() or rates or bool(lines)
+    return a.vague() != b.vague() or rates
 
 
 def _equal_values(a: Quantity, b: Quantity, tolerance: Fraction) -> bool | None:
     if a.dimension == b.dimension:
         return abs(a.value * a.size - b.value * b.size) <= tolerance * max(a.size, b.size)
     if a.dimension and b.dimension:
-        return None if a.dimension.split()[-1] == b.dimension.split()[-1] else False
+        return None  # an ounce may be of milk, a pound money
     measure, plain = (a, b) if a.dimension else (b, a)
     as_written = abs(measure.value - plain.value) <= tolerance
     if measure.dimension == "percent":

@@ -39,11 +39,6 @@ UNITS = {
     for dimension, units in _MEASURES.items()
     for unit in units.split(", ")
 }
-# What a unit may be in another line too: an ounce of milk, a cent of a euro.
-ALSO = {
-    **dict.fromkeys(("ounce", "oz"), ("volume", "kitchen volume")),
-    **dict.fromkeys(("cent", "¢", "penny"), ("euros", "mass")),  # the pound is money too
-}
 _PLURALS = {"feet": "foot", "inches": "inch", "centuries": "century", "pennies": "penny", "gross": "gross"}
 _POWERS = {"square": 2, "sq": 2, "cubic": 3}
 _CURRENCIES = {"$", "€", "£"}

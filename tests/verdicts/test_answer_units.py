@@ -83,7 +83,6 @@ DIFFERENT = [
     ("18 CDs", "19"),
     ("18 yo-yos", "19"),
     ("36 sq inches", "40"),
-    ("3 feet", "3 hours"),
 ]
 
 

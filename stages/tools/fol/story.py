@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
@@ -58,31 +58,22 @@ class Story:
     said: tuple[tuple[str, ...], ...] = ()  # the words of each sentence that states something
 
     @cached_property
-    def _content(self) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-        """The words that tell what the text is about, their first three letters, and all runs of four letters."""
+    def _content(self) -> frozenset[str]:
+        """The words that tell what the text is about."""
         content = self.words - _COMMON
-        content |= frozenset(map(_singular, content))
-        starts = frozenset(word[:3] for word in content if len(word) > 2)
-        return content, starts, frozenset(run for word in content for run in _runs(word))
+        return content | frozenset(map(_singular, content))
 
     @cached_property
     def comparable(self) -> bool:
         """Whether names can be expected to have the text's words: not where it is empty or in another script."""
-        content = self._content[0]
-        return bool(content) and not any(map(_FOREIGN_SCRIPT.search, content))
+        return bool(self._content) and not any(map(_FOREIGN_SCRIPT.search, self._content))
 
     def speaks_of(self, name: str) -> bool:
-        """Whether the name shares a word with the text, generously: a stem, a beginning or four letters in a row."""
-        words, starts, runs = self._content
-        parts = name_parts(name)
-        for part in [*parts, "".join(part for part in parts if part not in _COMMON)]:  # `HasBSc`: has, b, sc, bsc
-            if part.isdigit() or len(part) == 2:
-                if len(part) > 1 and part in words:
-                    return True
-            elif len(part) > 2 and part not in _COMMON:
-                if part in words or part[:3] in starts or not runs.isdisjoint(_runs(part)):
-                    return True
-        return False
+        """Whether the name shares a word with the text, or a word's first three letters."""
+        parts = [part for part in name_parts(name) if part not in _COMMON]
+        starts = {word[:3] for word in self._content if len(word) > 2 and not word.isdigit()}
+        parts = [part for part in [*parts, "".join(parts)] if len(part) > 1]  # `HasBSc`: sc, bsc
+        return any(part in self._content or part[:3] in starts for part in parts)
 
     def asks_of(self, name: str) -> bool:
         """Whether the name is made of words of the question, or of an option, but for endings.
@@ -191,7 +182,3 @@ def _stem(word: str) -> str:
 def _singular(word: str) -> str:
     """Of plurals that share few letters with their singular: men -> man, people -> person"""
     return f"{word[:-2]}an" if word.endswith("men") else IRREGULAR.get(word, word)
-
-
-def _runs(word: str) -> Iterable[str]:
-    return (word[start : start + 4] for start in range(len(word) - 3))

@@ -1,6 +1,6 @@
 """The simulated teacher: litellm's custom provider `simulated/teacher`, so that the default run needs no key.
 
-It is called through the same function as any real provider and sees only the messages. It looks the problem up by the
+It is asked by the same loop as any real provider and sees only the messages. It looks the problem up by the
 question (the first user message) and plays the error model's next turn for the request's seed.
 """
 
@@ -78,7 +78,6 @@ def register(problems: list[Problem]) -> None:
                 answer.finish_reason = "tool_calls"
             prompt = sum(map(words, (message["content"] for message in messages)))
             completion = len(text.split())
-            model_response._hidden_params["response_cost"] = 0.0  # spares litellm a search in its price list
             model_response.usage = litellm.Usage(prompt, completion, prompt + completion)
             return model_response
 

@@ -202,6 +202,7 @@ class TrainParams:
     student: str
     seed: Whole
     threads: Positive
+    precision: Literal["auto", "fp32", "bf16"]
     max_length: Positive
     tiny: TinyParams
     lora: LoraParams

@@ -186,9 +186,10 @@ def _start(params: Params, start: str):
 
 def _run(params: Params):
     from stages.students.load import pick_device
-    from stages.training.trainer import Run
+    from stages.training.trainer import Run, computes_bf16
 
-    return Run(params.train.seed, pick_device(params.runtime.device), params.runtime.progress)
+    device = pick_device(params.runtime.device)
+    return Run(params.train.seed, device, params.runtime.progress, computes_bf16(params.train.precision, device))
 
 
 def _encoded(params: Params, model, tokenizer, names: list[str], conversations: list, counts: list[int]):

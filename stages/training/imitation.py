@@ -11,9 +11,9 @@ from stages.training.trainer import (
     Schedule,
     arguments,
     attention,
-    marked_positions_only,
     pad_id,
     planned,
+    sparing,
     train_with,
 )
 
@@ -37,7 +37,7 @@ def fit_sft(model, tokenizer, examples: list[Encoded], plan: list[list[int]], sc
         {"input_ids": ids, "labels": [token if mine else -100 for token, mine in zip(ids, own, strict=True)]}
         for ids, own in examples
     ]
-    with tempfile.TemporaryDirectory() as folder, marked_positions_only():
+    with tempfile.TemporaryDirectory() as folder, sparing(model):
         trainer = Trainer(
             model,
             # Examples are encoded already: nothing is tokenised or cut.

@@ -19,9 +19,9 @@ from stages.training.trainer import (
     Schedule,
     arguments,
     attention,
-    marked_positions_only,
     pad_id,
     planned,
+    sparing,
     train_with,
 )
 
@@ -74,7 +74,7 @@ def fit_dpo(
     ]
     # trl adds up weighted losses: DPO's own, and the imitation of the chosen side.
     losses = {"sigmoid": 1.0, "sft": sft_weight} if sft_weight else {"sigmoid": 1.0}
-    with tempfile.TemporaryDirectory() as folder, marked_positions_only():
+    with tempfile.TemporaryDirectory() as folder, sparing(model):
         trainer = Trainer(
             model,
             reference,

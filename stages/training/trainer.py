@@ -6,10 +6,12 @@ Here is what every training shares. The objectives are in imitation.py (base, sf
 from __future__ import annotations
 
 import contextlib
+import sys
 import warnings
 from dataclasses import dataclass
 
 from stages.records.progress import LOG_S, bar
+from stages.training.prefixes import shared
 
 Encoded = tuple[list[int], list[bool]]  # token ids; whether the model wrote the token
 
@@ -31,17 +33,33 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Run:
-    """What does not depend on the kind of training. `device`: cpu or cuda. `progress`: whether a bar is drawn."""
+    """What does not depend on the kind of training.
+
+    `device`: cpu or cuda. `progress`: whether a bar is drawn. `bf16`: whether products are computed in bfloat16;
+    weights and the optimizer's state stay in 32 bits.
+    """
 
     seed: int
     device: str
     progress: bool
+    bf16: bool = False
+
+
+def computes_bf16(precision: str, device: str) -> bool:
+    """Whether products are computed in bfloat16: `train.precision`, where auto takes what the hardware has.
+
+    `device`: cpu or cuda.
+    """
+    import torch
+
+    if precision != "auto":
+        return precision == "bf16"
+    return torch.cuda.is_bf16_supported() if device.startswith("cuda") else torch.cpu._is_avx512_bf16_supported()
 
 
 def quiet(progress: bool) -> None:
     """Before trl is imported: its own bar, of the reference, obeys `runtime.progress`; a log gets few lines of it."""
     import os
-    import sys
 
     if not progress:
         os.environ["TQDM_DISABLE"] = "1"
@@ -50,7 +68,16 @@ def quiet(progress: bool) -> None:
 
 
 @contextlib.contextmanager
-def marked_positions_only():
+def sparing(model):
+    """Within it a trainer computes what its loss needs: shared prefixes once, and logits of marked positions alone."""
+    with _marked_positions_only(), shared(model) as can:
+        if not can:
+            print("train: prompts are read row by row, as this student's layers cannot share them", file=sys.stderr)
+        yield
+
+
+@contextlib.contextmanager
+def _marked_positions_only():
     """Keep trl from scoring every position on a CPU: 58 instead of 83 ms a step for half a million weights.
 
     It scores only the marked ones on Triton devices, and all of them elsewhere to spare compiled kernels a change of
@@ -92,10 +119,9 @@ def arguments(model, plan: list[list[int]], schedule: Schedule, run: Run, folder
         "weight_decay": schedule.weight_decay,
         "adam_beta2": schedule.beta2,
         "max_grad_norm": 1.0,
-        # Full precision on a CPU, bfloat16 on a GPU.
         "seed": run.seed,
         "use_cpu": cpu,
-        "bf16": not cpu,
+        "bf16": run.bf16,
         "activation_checkpointing": not cpu and model.supports_gradient_checkpointing,  # less memory, more time
         # The trainer writes it into the configuration that is saved. A composite one has it in its text part.
         "use_cache": getattr(model.config.get_text_config(), "use_cache", True),

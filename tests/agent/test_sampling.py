@@ -10,6 +10,7 @@ import torch
 from students import byte_tokenizer, random_model
 
 from stages.agent.decode import _choose, solve_all
+from stages.agent.loop import Attempt
 from stages.params import AgentParams
 from stages.problems import builtin
 from stages.students.chat import ChatText
@@ -26,6 +27,38 @@ def test_tokens_are_drawn_by_their_shares_at_this_temperature(temperature):
     for token, share in enumerate(torch.softmax(LOGITS / temperature, 0).tolist()):
         met = (drawn == token).float().mean().item()
         assert abs(met - share) <= 4 * (share * (1 - share) / ROWS) ** 0.5 + 1 / ROWS
+
+
+@pytest.mark.parametrize(("top_p", "kept"), [(0.5, 1), (0.7, 2), (0.9, 3), (0.999, 4)])
+def test_the_likeliest_tokens_are_drawn_until_their_shares_reach_top_p(top_p, kept):
+    rows = [SimpleNamespace(noise=random.Random(f"{place}")) for place in range(ROWS)]
+    drawn = torch.tensor(_choose(LOGITS.repeat(ROWS, 1), rows, 1.0, top_p))
+    shares = torch.softmax(LOGITS[:kept], 0)  # of those kept
+    assert set(drawn.tolist()) == set(range(kept))
+    for token, share in enumerate(shares.tolist()):
+        met = (drawn == token).float().mean().item()
+        assert abs(met - share) <= 4 * (share * (1 - share) / ROWS) ** 0.5 + 1 / ROWS
+
+
+def test_no_token_is_read_beyond_the_models_positions(monkeypatch):
+    tokenizer = byte_tokenizer("qwen")
+    model = random_model("qwen", tokenizer)
+    problems = builtin.problems("builtin/math", "dev", 2, 1)
+    chat = ChatText(tokenizer)
+    prompts = [chat.ids(chat.prompt(Attempt(one, 2, 2, 0, "", 0).messages)) for one in problems]
+    limit = max(map(len, prompts)) + 10
+    model.config.max_position_embeddings = limit
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    read, forward = [], model.forward
+
+    def spied(*given, **named):
+        read.append(int(named["position_ids"].max()))
+        return forward(*given, **named)
+
+    monkeypatch.setattr(model, "forward", spied)
+    chains = solve_all(model, tokenizer, problems, AgentParams(2, 2, 0), 2, max_tokens=10**6)
+    assert max(read) == limit - 1  # the last position is used, and none after it
+    assert {chain.stop for chain in chains} == {"max_tokens"}
 
 
 def test_a_chain_depends_on_its_temperature():

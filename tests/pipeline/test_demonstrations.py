@@ -27,11 +27,13 @@ def test_those_without_failed_calls_come_first_and_then_the_shortest():
         row("d", "p", "x", "end"),  # the same as c
         row("e", "p", "wrong"),
         row("f", "q", "fail", "end"),
+        row("g", "r", "fail", "end"),
+        row("h", "r", "x", "y", "end"),
     ]
     words = {"e": "incorrect"}
-    verdicts = [{"chain_id": name, "verdict": words.get(name, "correct"), "failure": ""} for name in "abcdef"]
-    assert [one["chain_id"] for one in pair.demonstrations(chains, verdicts, 2)] == ["b", "c", "f"]
-    assert [one["chain_id"] for one in pair.demonstrations(chains, verdicts, 1)] == ["c", "f"]
+    verdicts = [{"chain_id": name, "verdict": words.get(name, "correct"), "failure": ""} for name in "abcdefgh"]
+    assert [one["chain_id"] for one in pair.demonstrations(chains, verdicts, 2)] == ["b", "c", "f", "g", "h"]
+    assert [one["chain_id"] for one in pair.demonstrations(chains, verdicts, 1)] == ["c", "f", "h"]
 
 
 def test_the_completion_begins_with_the_models_first_turn_and_ends_with_its_last():

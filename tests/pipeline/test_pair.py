@@ -180,6 +180,30 @@ def test_pairs_spread_over_rejected_chains_and_failures():
         assert {row["chosen_chain_id"] for row in rows} == {row["chain_id"] for row, _ in good}
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_another_failure_goes_before_another_chosen_chain(seed):
+    goods = {name: pair.Side(name, "", [], [], [], []) for name in ("g1", "g2")}
+    bads = {name: pair.Side(name, failure, [], [], [], []) for name, failure in (("b1", "x"), ("b2", "x"), ("b3", "y"))}
+    possible = [
+        pair.Candidate("chain", [], [], [], goods[good], bads[bad])
+        for good, bad in (("g1", "b1"), ("g2", "b2"), ("g1", "b3"))
+    ]
+    chosen = pair.choose(possible, 2, random.Random(seed))
+    assert {one.bad.failure for one in chosen} == {"x", "y"}
+
+
+def test_each_problem_draws_for_itself():
+    """Problems with the same chains do not all give the same pair."""
+    chains = []
+    for place in range(12):
+        problem = replace(PENS, id=f"p/{place}")
+        for sample, turns in enumerate((RIGHT, ("Multiply(b=7, a=12)", *RIGHT[1:]), (RIGHT[0], 'Finish(answer="84")'))):
+            chains.append(chain(problem, turns, sample))
+    rows, _ = made(chains, kinds=("chain",), per_problem=1)
+    assert len(rows) == 12
+    assert len({row["chosen_chain_id"].partition("#")[2] for row in rows}) == 2
+
+
 def test_the_seed_chooses_and_one_more_problem_changes_no_other():
     chains = [chain(PENS, RIGHT, 0)]
     chains += [chain(PENS, (f"Add(a=12, b={n})", f"Finish(answer={12 + n})"), 10 + n) for n in range(8)]

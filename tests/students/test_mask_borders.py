@@ -16,7 +16,7 @@ from stages.students.load import save_student
 from stages.students.masks import encode, trained_token_share
 
 
-def joining_tokenizer():
+def joining_tokenizer(joined: list[str]):
     """A byte-level BPE without pre-tokenizer's borders, whose most frequent piece joins the prompt's end and a turn."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -28,19 +28,20 @@ def joining_tokenizer():
     backend.decoder = decoders.ByteLevel()
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = trainers.BpeTrainer(vocab_size=500, special_tokens=special, initial_alphabet=alphabet)
-    backend.train_from_iterator(["assistant\nAdd(a=", "assistant\nFinish("] * 8, trainer)
+    backend.train_from_iterator(joined * 8, trainer)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|im_end|>", pad_token="<|endoftext|>")
     tokenizer.add_special_tokens({"additional_special_tokens": special})
     tokenizer.chat_template = plain.chat_template
     return tokenizer
 
 
-def test_a_token_that_joins_prompt_and_turn_is_taken_apart():
-    tokenizer = joining_tokenizer()
+@pytest.mark.parametrize("joined", [["assistant\nAdd(a=", "assistant\nFinish("], ["assistant\nA", "assistant\nF"]])
+def test_a_token_that_joins_prompt_and_turn_is_taken_apart(joined):
+    tokenizer = joining_tokenizer(joined)
     chat = ChatText(tokenizer)
     text = chat.texts([TALK])[0]
     pieces = tokenizer.convert_ids_to_tokens(tokenizer(text, add_special_tokens=False)["input_ids"])
-    assert "assistantĊAdd(a=" in pieces  # the whole text has such tokens: no mask fits them
+    assert joined[0].replace("\n", "Ċ") in pieces  # the whole text has such tokens: no mask fits them
     ids, own = encode(tokenizer, TALK)
     assert tokenizer.decode(ids) == text
     marked = "".join(tokenizer.decode([token]) if mine else "\0" for token, mine in zip(ids, own, strict=True))

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
+from fractions import Fraction
+from itertools import product
 
 import pytest
 
 from stages.params import ErrorRates
 from stages.problems import builtin
-from stages.teacher.simulated.error_model import SLIPS, errant_texts
+from stages.records.chain import Call
+from stages.teacher.simulated.error_model import SLIPS, _Walk, errant_texts
+from stages.tools import TOOLKITS
+from stages.tools.run import run_call
 
 MATH = builtin.problems("builtin/math", "train", 1200, 5)
 PLAIN = [problem for problem in MATH if not problem.misconception]
@@ -79,3 +85,36 @@ def test_another_seed_is_another_attempt_and_another_question_too():
     attempts = [[errant_texts(problem, seed, rates) for problem in PLAIN[:200]] for seed in ("a", "b", "a")]
     assert attempts[0] == attempts[2]
     assert sum(one != two for one, two in zip(*attempts[:2], strict=True)) > 50
+
+
+def test_a_wrong_operand_is_one_more_or_one_less():
+    """Where a chain differs from the solution in one number of its first call, both ways occur."""
+    changes = Counter()
+    for problem in PLAIN:
+        text = errant_texts(problem, "s", ErrorRates(0.0, 0.5, 0.0))[0]
+        first = problem.solution[0]
+        for name, value in first.arguments.items():
+            if isinstance(value, Fraction):
+                for change in (-1, 1):
+                    changed = Call(first.tool, {**first.arguments, name: value + change})
+                    changes[change] += text == changed.text()
+    assert changes[-1] > 10 and changes[1] > 10
+
+
+def test_another_tool_is_another_tool():
+    for place, problem in enumerate(PLAIN[:300]):
+        walk = _Walk(problem, problem.solution, random.Random(place))
+        for call in problem.solution[:-1]:
+            assert walk._tool(call).partition("(")[0] != call.tool
+
+
+def test_a_call_that_needs_a_skipped_one_is_made_again_behind_it():
+    again = 0
+    for problem, seed in product(builtin.problems("builtin/logic", "train", 600, 5), "abcdef"):
+        right = solution(problem)
+        state = TOOLKITS[problem.toolkit].open(problem.question)
+        texts = errant_texts(problem, seed, ErrorRates(0.0, 0.3, 0.0))
+        steps = [run_call(text, TOOLKITS[problem.toolkit].tools, state) for text in texts]
+        refused = [(place, step.text) for place, step in enumerate(steps) if step.error and step.text in right]
+        again += sum(any(step.text == text and not step.error for step in steps[place:]) for place, text in refused)
+    assert again > 50  # some chains end before, by another slip

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import copy
+import math
 from types import SimpleNamespace
 
 import pytest
 import torch
+from conftest import small_settings
 from students import byte_tokenizer, random_model
 
+from stages import train
+from stages.students.load import save_student
+from stages.students.masks import encode
 from stages.training.imitation import fit_sft
+from stages.training.preference import fit_dpo
 from stages.training.trainer import Run, Schedule, planned
 
 EXAMPLES = [([5 + n, 6, 7, 8, 9], [False, True, True, True, True]) for n in range(8)]
@@ -77,3 +83,58 @@ def test_the_processes_of_a_launch_share_each_batch(size, processes):
         assert set().union(*shares) == set(batch)
         if size >= processes:
             assert sum(map(len, shares)) == size, "an example counts twice"
+
+
+def test_the_weight_of_the_chosen_side_weighs_its_loss():
+    """Loss of the first step: DPO's (log 2, as the student is the reference) and the weight times the token loss."""
+    tokenizer = byte_tokenizer("llama")
+    first = {}
+    for weight in (0.0, 1.0, 3.0):
+        rejected = [([*ids[:-1], 11], own) for ids, own in EXAMPLES]
+        schedule = Schedule(0.01, 0, 0.0, 1.0, weight_decay=0.0)
+        model, run = random_model("llama", tokenizer), Run(1, "cpu", False)
+        _, curve = fit_dpo(model, tokenizer, EXAMPLES, rejected, [[0, 1, 2]], schedule, run, 0.1, weight)
+        first[weight] = curve[0]["loss"]
+    assert first[0.0] == pytest.approx(math.log(2), abs=1e-4)
+    assert first[1.0] > first[0.0] + 0.1
+    assert first[3.0] - first[0.0] == pytest.approx(3 * (first[1.0] - first[0.0]), rel=1e-3)
+
+
+def test_pairs_are_batched_by_their_longer_side(monkeypatch, tmp_path):
+    tokenizer = byte_tokenizer("llama")
+    save_student(random_model("llama", tokenizer), tokenizer, tmp_path / "base")
+    rows = [
+        {"pair_id": str(place), "prompt": [{"role": "user", "content": "2 + 2?"}]}
+        | {side: [{"role": "assistant", "content": "4" * count}] for side, count in sides.items()}
+        for place, sides in enumerate(({"chosen": 3, "rejected": 30}, {"chosen": 20, "rejected": 5}))
+    ]
+    planned = []
+
+    def by_count(lengths, *_rest):
+        planned.extend(lengths)
+        return [[0, 1]]
+
+    monkeypatch.setattr("stages.training.batches.by_count", by_count)
+    train.dpo(small_settings(), str(tmp_path / "base"), rows)
+    longer = [
+        row["prompt"] + max(row["chosen"], row["rejected"], key=lambda side: len(side[0]["content"])) for row in rows
+    ]
+    assert planned == [len(encode(tokenizer, messages)[0]) for messages in longer]
+
+
+def test_a_turn_in_the_prompt_of_a_demonstration_is_not_learnt(monkeypatch, tmp_path):
+    tokenizer = byte_tokenizer("llama")
+    save_student(random_model("llama", tokenizer), tokenizer, tmp_path / "base")
+    talk = [("user", "1 + 1?"), ("assistant", "Given."), ("user", "2 + 2?")]
+    prompt = [{"role": role, "content": content} for role, content in talk]
+    row = {"chain_id": "c", "prompt": prompt, "completion": [{"role": "assistant", "content": "Learnt."}]}
+    learnt = []
+
+    def fit_sft(model, tokenizer, examples, *_rest):
+        for ids, own in examples:
+            learnt.append(tokenizer.decode([token for token, mine in zip(ids, own, strict=True) if mine]))
+        return model, [{"step": 1, "loss": 0.0}]
+
+    monkeypatch.setattr("stages.training.imitation.fit_sft", fit_sft)
+    train.sft(small_settings(), str(tmp_path / "base"), [row])
+    assert learnt == ["Learnt.<|eot_id|>"]

@@ -29,6 +29,10 @@ from stages.teacher.reply import Doubtful, ProviderError, TeacherError, read_ans
 SIMULATED, LOCAL = "simulated/", "local/"
 OURS = (SIMULATED, LOCAL)  # they run here: no key, no price, and a failure is of the run
 VOUCHED = 16  # refusals in a row that one good answer vouches for: they are these requests' own
+FREE = (
+    *("input_cost_per_token", "output_cost_per_token"),
+    *("cache_creation_input_token_cost", "cache_read_input_token_cost"),
+)
 REST_S = 5.0  # of a deployment that failed, where others go on
 NOTHING = "(empty)"  # sent for a turn in which the model said nothing: providers refuse one without text
 
@@ -165,7 +169,7 @@ class Provider:
         name = f"runtime.teacher.deployments[{index}]"
         if deployment.model is not None:
             model, key = deployment.model, f"{name}.model"
-        provider_of(litellm, key, model, deployment.api_base)
+        provider = provider_of(litellm, key, model, deployment.api_base)
         place = {"model": model}
         if self.form == "tools":
             place |= wire.parameters(litellm, model)
@@ -190,6 +194,8 @@ class Provider:
                 "and runtime.max_new_calls is the only cap",
                 file=sys.stderr,
             )
+            # Said to be free, so that litellm does not search its whole price list for it at every call: 1 ms.
+            litellm.register_model({model: dict.fromkeys(FREE, 0.0) | {"litellm_provider": provider, "mode": "chat"}})
         return _Place(name, place, deployment.weight)
 
     async def answer(self, request: dict) -> Reply:

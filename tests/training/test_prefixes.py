@@ -107,11 +107,13 @@ def test_a_student_that_cannot_is_told_apart(tokenizer, name, capsys):
     assert "prompts are read row by row" in capsys.readouterr().err
 
 
-def test_a_batch_without_a_common_prefix_is_read_as_it_is(tokenizer, monkeypatch):
-    model = student("Qwen3Config", tokenizer)
+def test_a_tree_is_read_only_where_it_is_less_to_read(tokenizer):
+    model, read = student("Qwen3Config", tokenizer), []
     with shared(model):
-        monkeypatch.setattr("stages.training.prefixes.attend", None)
+        model.get_input_embeddings().register_forward_pre_hook(lambda _module, given: read.append(given[0].shape))
         states(model, [row(1, 30), row(2, 30)])
+        states(model, [ONE + row(1, 10), ONE + row(2, 10)])
+    assert read == [(2, 30), (1, 60)]
 
 
 @pytest.mark.parametrize("objective", ["sft", "dpo"])

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from stages import pair
 from stages.agent.loop import Attempt, Reply
 from stages.problems import builtin
-from stages.problems.overlap import too_close
 from stages.records import schema
 from stages.records.errors import InputError
 from stages.records.problem import Problem
@@ -225,23 +224,6 @@ def test_a_chain_without_a_verdict_is_named():
     (one, judged), (two, _) = chain(PENS, RIGHT, 0), chain(PENS, ('Finish(answer="84")',), 1)
     with pytest.raises(InputError, match=r"no verdict on chain p/1#1-[0-9a-f]{8}; run `dvc repro verify`"):
         pair.pairs([one, two], [judged], SETTINGS)
-
-
-def test_a_question_is_too_close_by_its_shared_runs_of_words():
-    tested = ["Tom has 12 red pens and 7 boxes in all.", "Each rompus is a zumpus."]
-    questions = {
-        "same": "tom has 12 red pens, and 7 boxes in all",
-        "inside": "On Monday it rains. Tom has 12 red pens and 7 boxes in all. Then he sells some of them to Ann.",
-        "number": "Tom has 13 red pens and 8 boxes in all.",
-        "half": "Tom has 12 red pens and 7 cups at home, too.",
-        "short": "each ROMPUS is a zumpus",
-        "other": "How many days has a leap year?",
-    }
-    assert too_close(questions, tested, n=3, most=0.5) == {"same": 1, "inside": 1, "half": 5 / 8, "short": 1}
-    assert set(too_close(questions, tested, n=3, most=1)) == {"same", "inside", "short"}
-    assert set(too_close(questions, tested, n=13, most=0.5)) == {"same", "short"}
-    assert "other" not in too_close(questions, tested, n=2, most=0.0)
-    assert too_close(questions, [], n=3, most=0.0) == {}
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from conftest import problems_params, small_params, small_settings
 
 from stages import generate
 from stages.problems import builtin
-from stages.problems.overlap import NGRAMS, OTHER_NUMBERS, contaminated, overlap, same_text
+from stages.problems.overlap import NGRAMS, OTHER_NUMBERS, contaminated, overlap, same_text, too_close
 from stages.problems.overlap import tested as exams
 from stages.problems.sources import load
 from stages.records import schema
@@ -139,3 +139,20 @@ def test_no_teacher_is_asked_about_a_tested_problem_and_generate_counts_it(tmp_p
         assert counted["too_close"] == {NGRAMS: 0, OTHER_NUMBERS: 1} and counted["contamination"] == 2 - left
         corpus = schema.read(tmp_path / "data/corpus.jsonl", "corpus")
         assert len([row for row in corpus if row["problem_id"].startswith("train/")]) == left
+
+
+def test_a_question_is_too_close_by_its_shared_runs_of_words():
+    tested = ["Tom has 12 red pens and 7 boxes in all.", "Each rompus is a zumpus."]
+    questions = {
+        "same": "tom has 12 red pens, and 7 boxes in all",
+        "inside": "On Monday it rains. Tom has 12 red pens and 7 boxes in all. Then he sells some of them to Ann.",
+        "number": "Tom has 13 red pens and 8 boxes in all.",
+        "half": "Tom has 12 red pens and 7 cups at home, too.",
+        "short": "each ROMPUS is a zumpus",
+        "other": "How many days has a leap year?",
+    }
+    assert too_close(questions, tested, n=3, most=0.5) == {"same": 1, "inside": 1, "half": 5 / 8, "short": 1}
+    assert set(too_close(questions, tested, n=3, most=1)) == {"same", "inside", "short"}
+    assert set(too_close(questions, tested, n=13, most=0.5)) == {"same", "short"}
+    assert "other" not in too_close(questions, tested, n=2, most=0.0)
+    assert too_close(questions, [], n=3, most=0.0) == {}
